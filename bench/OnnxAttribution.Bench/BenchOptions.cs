@@ -101,6 +101,12 @@ internal sealed class BenchOptions
         HelpName = "PROMPTS",
     };
 
+    private readonly Option<int?> _batch = new("--batch")
+    {
+        Description = "time graphs of so many prompts side by side, as a dataset's are run, in place of one after the other",
+        HelpName = "PROMPTS",
+    };
+
     private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
 
     private readonly Option<string?> _record = new("--record")
@@ -126,8 +132,9 @@ internal sealed class BenchOptions
         _runs.AtLeast(1);
         _coverage.AtLeast(1);
         _dataset.AtLeast(1);
+        _batch.AtLeast(1);
         Option[] others = [_refine, _runs, _first, _screen, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset,
-            _json, _record, _tables];
+            _batch, _json, _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
     }
@@ -149,6 +156,9 @@ internal sealed class BenchOptions
 
     /// <summary>How many graphs a dataset of random ones has; null: none is timed.</summary>
     public int? Dataset(ParseResult parsed) => parsed.GetValue(_dataset);
+
+    /// <summary>How many prompts are run side by side; null: one after the other.</summary>
+    public int? Batch(ParseResult parsed) => parsed.GetValue(_batch);
 
     public string Cache(ParseResult parsed) => parsed.GetRequiredValue(_cache);
 
@@ -200,8 +210,8 @@ internal sealed class BenchOptions
         {
             result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
         }
-        Option[] timing = [_shape, .. Sizes, _refine, _runs, _first, _ablate, _positions, _measure, _cache, _program, _peers, _record,
-            _tables];
+        Option[] timing = [_shape, .. Sizes, _refine, _runs, _first, _ablate, _positions, _measure, _cache, _program, _peers, _batch,
+            _record, _tables];
         if (Given(_coverage) && timing.FirstOrDefault(o => o != Memory && Given(o)) is { } timed)
         {
             result.AddError($"{timed.Name} has no meaning with --coverage, which times nothing; leave one of them out");
@@ -210,6 +220,10 @@ internal sealed class BenchOptions
         if (Given(_dataset) && ofGraphs.FirstOrDefault(o => o != Memory && Given(o)) is { } graphs)
         {
             result.AddError($"{graphs.Name} has no meaning with --dataset; leave one of them out");
+        }
+        if (Given(_batch) && ((Option[])[_refine, _first, _edges, _program, _peers, _ablate]).FirstOrDefault(Given) is { } other)
+        {
+            result.AddError($"{other.Name} has no meaning with --batch, which times graphs alone; leave one of them out");
         }
         var ablates = result.GetValue(_ablate);
         if (Given(_first) && Given(_runs)) result.AddError($"{_runs.Name} has no meaning with {_first.Name}; leave one of them out");

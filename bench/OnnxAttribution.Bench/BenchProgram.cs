@@ -77,7 +77,8 @@ internal static class BenchProgram
         else
         {
             var request = options.Request(parsed, context, progress.Report);
-            record = options.Ablates(parsed) ? AblationBenchmark.Run(request, options.Ablation(parsed))
+            record = options.Batch(parsed) is { } batch ? BatchBenchmark.Run(request, batch)
+                : options.Ablates(parsed) ? AblationBenchmark.Run(request, options.Ablation(parsed))
                 : GraphBenchmark.Run(request, options.Program(parsed)) with { Peers = peers };
         }
         progress.Dispose();

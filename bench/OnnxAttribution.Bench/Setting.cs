@@ -6,7 +6,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Bench;
 
 /// <summary>Where, when and with what a benchmark ran: the first key of every file under <c>benchmarks/</c>.</summary>
-/// <param name="Benchmark"><c>graph</c>, <c>ablation</c> or <c>dataset</c>.</param>
+/// <param name="Benchmark"><c>graph</c>, <c>batch</c>, <c>ablation</c> or <c>dataset</c>.</param>
 /// <param name="Date">Day of the measurement, UTC.</param>
 /// <param name="LoadBefore">The load average of the minute before: near 0 on a quiet machine. null: the system does not say.</param>
 /// <param name="Version">The program's.</param>

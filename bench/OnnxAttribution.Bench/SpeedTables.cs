@@ -21,6 +21,7 @@ internal static class SpeedTables
         ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
         ["lengths"] = files => Lengths([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["screens"] = files => Screens([.. files.Select(RecordFile.Read<GraphRecord>)]),
+        ["batch"] = files => Batch(RecordFile.Read<BatchRecord>(files[0])),
         ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["plans"] = files => Plans([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["queries"] = files => Queries(RecordFile.Read<DatasetSpeedRecord>(files[0])),
@@ -149,6 +150,15 @@ internal static class SpeedTables
             Row("process start to Parquet", r => $"{r.ProcessSeconds:f1} s"));
         string[] Row(string what, Func<GraphRecord, string> value) => [what, .. records.Select(value)];
     }
+
+    private static string Batch(BatchRecord r) => Table(["", ""],
+        ["a prompt's operations; their floor", $"{r.Operations / 1e9:f1} GFLOP; {r.Floor * 1000:f0} ms at "
+            + $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s"],
+        [$"a prompt of {r.Prompts}", $"**{r.Median * 1000:f0} ms** ({r.Seconds.Min() * 1000:f0} to {r.Seconds.Max() * 1000:f0})"],
+        ["ratio to the floor", $"{r.Ratio:f2}"],
+        ["within a lane: " + string.Join(", ", r.Stages.Keys.Take(r.Stages.Count - 1)),
+            string.Join(", ", r.Stages.Values.Take(r.Stages.Count - 1).Select(s => $"{s * 1000:f0}")) + " ms"],
+        ["peak memory", Memory(r.PeakMemoryBytes)]);
 
     private static string Gflops(GraphRecord r) => $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s";
 

@@ -44,9 +44,13 @@ internal sealed class CommonOptions
     }
 
     /// <param name="memory">The verb's own option, in MiB; null: the default.</param>
-    public RunContext Context(ParseResult parsed, CancellationToken cancel, Option<int>? memory = null) =>
-        new(parsed.GetValue(Device) == "cuda" ? DeviceKind.Cuda : DeviceKind.Cpu, UsableThreads(parsed) ?? 0, cancel,
-            memory is null ? RunContext.DefaultMemoryBudget : (long)parsed.GetValue(memory) << 20);
+    /// <param name="lanes">How many prompts can be worked at side by side, where the device is a processor.</param>
+    public RunContext Context(ParseResult parsed, CancellationToken cancel, Option<int>? memory = null, int lanes = 1)
+    {
+        var device = parsed.GetValue(Device) == "cuda" ? DeviceKind.Cuda : DeviceKind.Cpu;
+        return new(device, UsableThreads(parsed) ?? 0, cancel,
+            memory is null ? RunContext.DefaultMemoryBudget : (long)parsed.GetValue(memory) << 20, device == DeviceKind.Cpu ? lanes : 1);
+    }
 
     /// <summary>The threads asked for, but no more than there are cores: a warning says so. null: none were asked for.</summary>
     public int? UsableThreads(ParseResult parsed)

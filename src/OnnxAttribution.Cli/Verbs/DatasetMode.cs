@@ -16,9 +16,9 @@ internal static class DatasetMode
 {
     /// <param name="file">Of prompts.</param>
     /// <param name="directory">Where the dataset is or will be.</param>
-    /// <param name="open">Opens the model for so many prompts.</param>
-    public static int Run(string file, string directory, (DatasetOptions Options, ParseResult Parsed) asked, Func<int, LoadedModel> open,
-        GraphRequest request)
+    /// <param name="open">Opens the model for so many prompts, with so many lanes.</param>
+    public static int Run(string file, string directory, (DatasetOptions Options, ParseResult Parsed) asked,
+        Func<int, int, LoadedModel> open, GraphRequest request)
     {
         var (start, invocation) = (Stopwatch.GetTimestamp(), asked.Parsed.InvocationConfiguration);
         var shard = asked.Options.Shard(asked.Parsed);
@@ -26,7 +26,7 @@ internal static class DatasetMode
         var lines = PromptFile.Read(file);
         DatasetDirectory.CheckFree(directory, resume);
         using var progress = new ProgressLine(invocation.Error);
-        using var model = Opened(open, lines.Count, progress);
+        using var model = Opened(() => open(lines.Count, PromptWindows.Lanes(lines.Select(l => l.Task))), progress);
         TwiceBegun.WarnOfFile(model, lines, request, invocation.Error);
         var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
         var begun = DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel);
@@ -58,10 +58,10 @@ internal static class DatasetMode
         return dataset.Failures + dataset.FailedBefore == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static LoadedModel Opened(Func<int, LoadedModel> open, int prompts, ProgressLine progress)
+    private static LoadedModel Opened(Func<LoadedModel> open, ProgressLine progress)
     {
         progress.Report("opening the model");
-        var model = open(prompts);
+        var model = open();
         progress.Dispose();
         return model;
     }

@@ -45,17 +45,17 @@ internal static class GraphCommand
         {
             var start = Stopwatch.GetTimestamp();
             if (parsed.GetValue(dryRun)) return DryRunMode.Run(parsed, prompt.Many, model, cancel);
-            var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, parsed.WrittenOut());
-            LoadedModel Open(int prompts) =>
-                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
+            LoadedModel OpenFor(int prompts, int lanes) =>
+                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed),
+                    common.Context(parsed, cancel, arguments.Memory, lanes), prompts);
+            LoadedModel Open(int prompts) => OpenFor(prompts, lanes: 1);
             if (parsed.GetValue(plan)) return new PlanMode(Open, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
-                parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start)
-            { Options = PromptOptions.OfAllPrompts(parsed) };
+                parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start, PromptOptions.OfAllPrompts(parsed));
             if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);
             return dataset.AreDirectories(parsed) ? Many(file, Open, request, destination)
-                : DatasetMode.Run(file, destination.Directory, (dataset, parsed), Open, request);
+                : DatasetMode.Run(file, destination.Directory, (dataset, parsed), OpenFor, request);
         });
         return command;
     }
@@ -66,12 +66,9 @@ internal static class GraphCommand
         HelpName = "TEXT"
     };
 
+    /// <param name="Options">Those that say the same for every prompt, for messages.</param>
     private sealed record Destination(string Directory, bool Force, bool Page, bool Json, RunChecks Checks,
-        InvocationConfiguration Invocation, long Start)
-    {
-        /// <summary>Options that say the same for every prompt, for messages.</summary>
-        public required IReadOnlySet<string> Options { get; init; }
-    }
+        InvocationConfiguration Invocation, long Start, IReadOnlySet<string> Options);
 
     private static int One(PromptTask task, Func<int, LoadedModel> open, GraphRequest request, Destination destination)
     {

@@ -55,10 +55,16 @@ internal sealed class AtpStarGraphs : IDisposable
     internal sealed record PassGraph(OnnxGraph Graph, GraphRunner Runner);
 
     /// <summary>The graph of the passes: one forward, and a row of backward passes.</summary>
-    public PassGraph Pass(MetricKind kind) => _passes.TryGetValue(kind, out var made) ? made : _passes[kind] = MakePass(kind);
+    public PassGraph Pass(MetricKind kind)
+    {
+        lock (_passes) return _passes.TryGetValue(kind, out var made) ? made : _passes[kind] = MakePass(kind);
+    }
 
     /// <summary>The session of one side of an attention.</summary>
-    public GraphRunner Runner(Attention attention, int side) => attention.Runners[side] ??= _model.Runner(attention.Sides[side]);
+    public GraphRunner Runner(Attention attention, int side)
+    {
+        lock (attention) return attention.Runners[side] ??= _model.Runner(attention.Sides[side]);
+    }
 
     public void Dispose()
     {

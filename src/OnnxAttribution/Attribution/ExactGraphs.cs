@@ -31,8 +31,11 @@ internal sealed class ExactGraphs : IDisposable
     /// <summary>The graph of moves at a selected site; null where nothing reads it.</summary>
     public MovedSite? At(int site)
     {
-        if (!_sites.TryGetValue(site, out var made)) _sites[site] = made = Make(site);
-        return made;
+        lock (_sites)
+        {
+            if (!_sites.TryGetValue(site, out var made)) _sites[site] = made = Make(site);
+            return made;
+        }
     }
 
     public void Dispose()

@@ -14,7 +14,7 @@ internal sealed class GradientGraphs : IDisposable
     private readonly LoadedModel _model;
     private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = [];
     private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _passes = [];
-    private readonly Dictionary<(string, Estimator), SegmentJacobian> _segments = [];
+    private readonly Dictionary<(string, Estimator), SegmentJacobian?> _segments = [];
     private readonly Dictionary<(string, Estimator), GraphRunner> _segmentRunners = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
@@ -22,9 +22,17 @@ internal sealed class GradientGraphs : IDisposable
     private readonly Dictionary<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = [];
     private IReadOnlyList<AttentionTensors>? _attentions;
     private readonly Dictionary<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = [];
-    private ForwardPass? _forward;
+    private readonly Dictionary<(MetricKind, Estimator), (GraphRunner Runner, OnnxGraph Graph)> _batches = [];
+    private readonly Lazy<ForwardPass> _forward;
+    private readonly Lock _lock = new();
 
-    private GradientGraphs(LoadedModel model) => _model = model;
+    private GradientGraphs(LoadedModel model)
+    {
+        _model = model;
+        TakesBatches = model.Bundle.WithoutInterventions(batch: null)[ModelBundle.Tokens].Shape![0].Size is null;
+        _forward = new(() => new ForwardPass(_model,
+            _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct()));
+    }
 
     /// <summary>The model's, which owns them.</summary>
     public static GradientGraphs Of(LoadedModel model) => model.Owned(m => new GradientGraphs(m));
@@ -43,35 +51,54 @@ internal sealed class GradientGraphs : IDisposable
         IReadOnlyDictionary<string, long> sizes)
     {
         var (metric, graph) = PassGraph(kind, estimator);
-        if (!_passes.TryGetValue((kind, estimator), out var runner)) _passes[(kind, estimator)] = runner = _model.Runner(graph);
-        return (metric, runner, FlopCount.Of(graph, sizes));
+        return (metric, Made(_passes, (kind, estimator), () => _model.Runner(graph)), FlopCount.Of(graph, sizes));
     }
 
     /// <summary>The graph of <see cref="Pass"/>, without a session.</summary>
     public (MetricGraph Metric, OnnxGraph Graph) PassGraph(MetricKind kind, Estimator estimator) =>
-        _passGraphs.TryGetValue((kind, estimator), out var made) ? made : _passGraphs[(kind, estimator)] = MakePass(kind, estimator);
+        Made(_passGraphs, (kind, estimator), () => MakePass(kind, estimator));
+
+    /// <summary>Whether the model's graph takes prompts side by side.</summary>
+    public bool TakesBatches { get; }
+
+    /// <summary>As <see cref="Pass"/>, of prompts side by side, each with its own tokens of the metric: [batch, …] of everything.</summary>
+    public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator) =>
+        Made(_batches, (kind, estimator), () => MakeBatch(kind, estimator));
 
     /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
-    public ForwardPass Forward => _forward ??= new ForwardPass(_model,
-        _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct());
+    public ForwardPass Forward => _forward.Value;
+
+    private T Made<TKey, T>(Dictionary<TKey, T> made, TKey key, Func<T> make) where TKey : notnull
+    {
+        lock (_lock) return made.TryGetValue(key, out var found) ? found : made[key] = make();
+    }
 
     private (MetricGraph Metric, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
     {
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
+        return (metric, PassOf(_model.Graph, _model.AllSites, metric, estimator));
+    }
+
+    private (GraphRunner Runner, OnnxGraph Graph) MakeBatch(MetricKind kind, Estimator estimator)
+    {
+        var model = _model.Bundle.WithoutInterventions(batch: null);
+        Value[] sites = [.. _model.Bundle.Sites.Select(s => model[s.Name])];
+        var graph = PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
+        return (_model.Runner(graph), graph);
+    }
+
+    private OnnxGraph PassOf(OnnxGraph model, IReadOnlyList<Value> sites, MetricGraph metric, Estimator estimator)
+    {
         var wanted = WithGradients(_model);
-        var gradients = metric.Gradients(estimator.Rules(), [.. wanted.Select(s => _model.Graph[s.Name])], []);
+        var gradients = metric.Gradients(estimator.Rules(), [.. wanted.Select(s => model[s.Name])], []);
         var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
-        outputs.AddRange(_model.AllSites);
+        outputs.AddRange(sites);
         foreach (var site in wanted)
         {
             // a site that the metric does not read (its position is later, say) has no gradient at all
-            if (gradients.TryGetValue(_model.Graph[site.Name], out var gradient))
-            {
-                outputs.Add(metric.G.Identity(gradient, GradientName(site)));
-            }
+            if (gradients.TryGetValue(model[site.Name], out var gradient)) outputs.Add(metric.G.Identity(gradient, GradientName(site)));
         }
-        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs);
-        return (metric, graph);
+        return new OnnxGraph([model[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs);
     }
 
     /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>
@@ -89,33 +116,36 @@ internal sealed class GradientGraphs : IDisposable
         if (SegmentGraph(downstream, estimator) is not { } segment) return null;
         if (segment.NeedsNoRun) return (segment, null);
         var key = (_model.SelectedValues[downstream].Name, estimator);
-        if (!_segmentRunners.TryGetValue(key, out var runner)) _segmentRunners[key] = runner = _model.Runner(segment.Graph);
-        return (segment, runner);
+        return (segment, Made(_segmentRunners, key, () => _model.Runner(segment.Graph)));
     }
 
-    /// <summary>Ends the session of <see cref="Segment"/>: it is made anew when it is asked for again.</summary>
+    /// <summary>Ends the session of <see cref="Segment"/>, which nobody may be running; it is made anew when it is asked for.</summary>
     public void CloseSegment(int downstream, Estimator estimator)
     {
-        if (_segmentRunners.Remove((_model.SelectedValues[downstream].Name, estimator), out var runner)) runner.Dispose();
+        lock (_lock)
+        {
+            if (_segmentRunners.Remove((_model.SelectedValues[downstream].Name, estimator), out var runner)) runner.Dispose();
+        }
     }
 
     /// <summary>The graph of <see cref="Segment"/>, without a session.</summary>
-    public SegmentJacobian? SegmentGraph(int downstream, Estimator estimator)
+    public SegmentJacobian? SegmentGraph(int downstream, Estimator estimator) =>
+        Made(_segments, (_model.SelectedValues[downstream].Name, estimator), () => MakeSegment(downstream, estimator));
+
+    private SegmentJacobian? MakeSegment(int downstream, Estimator estimator)
     {
         var values = _model.SelectedValues;
-        var value = values[downstream];
-        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
         var raw = _model.SelectedSites[downstream].Read;
         var parents = Topology.DirectlyReadBy(raw, values.ToHashSet());
-        if (parents.Count == 0) return null;
-        return _segments[(value.Name, estimator)] =
-            SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
+        return parents.Count == 0 ? null : SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
     }
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
-    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator)
+    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator) =>
+        Made(_heads, (kind, estimator), () => MakeHead(kind, estimator));
+
+    private (IReadOnlyList<Value> Parents, GraphRunner Runner) MakeHead(MetricKind kind, Estimator estimator)
     {
-        if (_heads.TryGetValue((kind, estimator), out var made)) return made;
         var values = _model.SelectedValues;
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
         var read = Topology.DirectlyReadBy(metric.Value, values.ToHashSet());
@@ -124,53 +154,63 @@ internal sealed class GradientGraphs : IDisposable
         Value[] parents = [.. values.Where(gradients.ContainsKey)];
         var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. values, .. metric.Inputs], outputs);
-        return _heads[(kind, estimator)] = (parents, _model.Runner(graph));
+        return (parents, _model.Runner(graph));
     }
 
     /// <summary>The gradients of several logits at what they read directly, in one run.</summary>
-    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Outputs(Estimator estimator)
+    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Outputs(Estimator estimator) => Made(_outputs, estimator, () =>
     {
-        if (_outputs.TryGetValue(estimator, out var made)) return made;
         var (parents, graph) = OutputGraph.Build(_model, estimator);
-        return _outputs[estimator] = (parents, _model.Runner(graph));
-    }
+        return (parents, _model.Runner(graph));
+    });
 
     /// <summary>The model's attentions, by layer.</summary>
     /// <inheritdoc cref="ModelAttentions.Of" path="/exception"/>
-    public IReadOnlyList<AttentionTensors> Attentions => _attentions ??= ModelAttentions.Of(_model);
+    public IReadOnlyList<AttentionTensors> Attentions
+    {
+        get
+        {
+            lock (_lock) return _attentions ??= ModelAttentions.Of(_model);
+        }
+    }
 
     /// <summary>The edges into a selected site, split by heads; null where it has no upstream.</summary>
     public (SegmentHeads Segment, GraphRunner? Runner)? SegmentHeads(int downstream, Estimator estimator)
     {
         if (SegmentGraph(downstream, estimator) is not { } whole) return null;
         var value = _model.SelectedValues[downstream];
-        if (_segmentHeads.TryGetValue((value.Name, estimator), out var made)) return made;
-        var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Parents.Select(p => p.Value)],
-            _model.SelectedValues, Attentions, estimator.Rules());
-        return _segmentHeads[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+        return Made(_segmentHeads, (value.Name, estimator), () =>
+        {
+            var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Parents.Select(p => p.Value)],
+                _model.SelectedValues, Attentions, estimator.Rules());
+            return (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+        });
     }
 
     /// <summary>The edges into the metric, split by heads.</summary>
-    public (SegmentHeads Segment, GraphRunner Runner) MetricHeads(MetricKind kind, Estimator estimator)
+    public (SegmentHeads Segment, GraphRunner Runner) MetricHeads(MetricKind kind, Estimator estimator) =>
+        Made(_metricHeads, (kind, estimator), () => MakeMetricHeads(kind, estimator));
+
+    private (SegmentHeads Segment, GraphRunner Runner) MakeMetricHeads(MetricKind kind, Estimator estimator)
     {
-        if (_metricHeads.TryGetValue((kind, estimator), out var made)) return made;
         var (values, rules, parents) = (_model.SelectedValues, estimator.Rules(), Head(kind, estimator).Parents);
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
         var passed = Autodiff.SegmentHeads.Passed(metric.Value, parents, values, Attentions, rules);
         Value[] ends = [.. passed.Select(a => a.Outputs)];
         var gradients = metric.Gradients(rules, [.. parents, .. ends], [.. values, .. ends]);
         var segment = Autodiff.SegmentHeads.OfMetric(new WalkScope(metric.G, rules, values), gradients, parents, passed);
-        return _metricHeads[(kind, estimator)] = (segment, _model.Runner(segment.Graph));
+        return (segment, _model.Runner(segment.Graph));
     }
 
     public void Dispose()
     {
         foreach (var runner in _passes.Values) runner.Dispose();
+        foreach (var (runner, _) in _batches.Values) runner.Dispose();
         foreach (var runner in _segmentRunners.Values) runner.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();
         foreach (var (_, runner) in _metricHeads.Values) runner.Dispose();
         foreach (var (_, runner) in _outputs.Values) runner.Dispose();
-        _forward?.Dispose();
+        if (_forward.IsValueCreated) _forward.Value.Dispose();
     }
 }

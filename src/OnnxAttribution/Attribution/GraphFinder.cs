@@ -25,10 +25,27 @@ internal static class GraphFinder
     /// lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        options = Checked(model, options);
+        var (clock, calls) = (new StageClock(), model.Context.Calls);
+        return Of(Expanded(model, tokens, patchTokens, options, clock), options, clock, calls);
+    }
+
+    /// <summary>What is asked for, as the model takes it.</summary>
+    /// <exception cref="AttributionException">It has no such graphs.</exception>
+    public static GraphOptions Checked(LoadedModel model, GraphOptions options)
+    {
         options = ReplacedOptions.Of(model, options);
         HeadSplit.Check(model, options);
-        var (clock, calls) = (new StageClock(), model.Context.Calls);
-        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        return options;
+    }
+
+    /// <summary>Steps 3 to 5, of a prompt whose sites are expanded.</summary>
+    /// <param name="options">Checked.</param>
+    /// <param name="clock">Of what has been done so far.</param>
+    /// <param name="calls">The context's runtime calls before that.</param>
+    public static CausalGraph Of(PatchingState state, GraphOptions options, StageClock clock, int calls)
+    {
+        var (model, nodes) = (state.Model, Nodes(state, options));
         var refined = Improve(state, nodes, options);
         var measured = MeasuredNodes.Of(nodes);
         Selection.KeepStrongest(nodes, options);
@@ -92,6 +109,14 @@ internal static class GraphFinder
     /// <inheritdoc cref="Find" path="/exception"/>
     public static CausalGraph FindSummed(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        options = CheckedSummed(model, options);
+        var (clock, calls) = (new StageClock(), model.Context.Calls);
+        return SummedOf(Expanded(model, tokens, patchTokens, options, clock), options, clock, calls);
+    }
+
+    /// <inheritdoc cref="Checked"/>
+    public static GraphOptions CheckedSummed(LoadedModel model, GraphOptions options)
+    {
         options = ReplacedOptions.Of(model, options);
         if (options.Targets is not null)
         {
@@ -108,8 +133,14 @@ internal static class GraphFinder
                 Settings = [Setting.Aggregate, Setting.Heads]
             };
         }
-        var (clock, calls) = (new StageClock(), model.Context.Calls);
-        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        return options;
+    }
+
+    /// <summary>As <see cref="Of"/>, summed over positions.</summary>
+    /// <inheritdoc cref="Of" path="/param"/>
+    public static CausalGraph SummedOf(PatchingState state, GraphOptions options, StageClock clock, int calls)
+    {
+        var (model, nodes) = (state.Model, Nodes(state, options));
         var refined = Improve(state, nodes, options);
         var sum = new GraphSum(model.Selected);
         sum.Add(nodes);
@@ -134,15 +165,22 @@ internal static class GraphFinder
     {
         var clock = new StageClock();
         options = ReplacedOptions.Of(model, options);
-        var (state, nodes) = Nodes(model, tokens.Clean, tokens.Patch, options, clock);
+        return AddEdges(Expanded(model, tokens.Clean, tokens.Patch, options, clock), options, measured, sum, clock);
+    }
+
+    /// <summary>Adds the edges of a prompt whose sites are expanded.</summary>
+    /// <inheritdoc cref="AddEdges(LoadedModel, PromptTokens, GraphOptions, MeasuredNodes, GraphSum)" path="/returns"/>
+    internal static (IReadOnlyList<CausalNode> Nodes, long Operations) AddEdges(PatchingState state, GraphOptions options,
+        MeasuredNodes measured, GraphSum sum, StageClock clock)
+    {
+        var nodes = Nodes(state, options);
         measured.PutInto(nodes);
         var (kept, found) = sum.KeptAmong(nodes);
         return (kept, state.Operations + Edges(state, kept, options, found, clock));
     }
 
-    // steps 1 to 3, with effects by gradients, before any is chosen
-    private static (PatchingState State, List<CausalNode> Nodes) Nodes(LoadedModel model, int[] tokens, int[]? patchTokens,
-        GraphOptions options, StageClock clock)
+    /// <summary>Steps 1 and 2.</summary>
+    internal static PatchingState Expanded(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
     {
         var state = PatchingState.Run(model, tokens, patchTokens, options);
         clock.Record("passes");
@@ -152,10 +190,16 @@ internal static class GraphFinder
         state.Expand(model.HasLargeEncoders ? model.Context.MemoryBudget : 0,
             options.Edges == EdgeMethod.Exact ? model.Context.MemoryBudget / 4 : 0);
         clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
+        return state;
+    }
+
+    // step 3, with effects by gradients, before any is chosen
+    private static List<CausalNode> Nodes(PatchingState state, GraphOptions options)
+    {
         if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps);
         var nodes = state.Effects();
         if (options.Method == EffectMethod.Ig) nodes = [.. nodes.Select(n => n with { Method = NodeMethods.Ig })];
-        return (state, nodes);
+        return nodes;
     }
 
     // step 4; beside exact edges the jacobians are found too
@@ -166,7 +210,8 @@ internal static class GraphFinder
         if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return 0;
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator)
         {
-            ClosesSessions = state.Clean.IsCheckpointed
+            // another lane may be running them
+            ClosesSessions = state.Clean.IsCheckpointed && state.Model.Context.Lanes == 1
         };
         var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
         if (jacobians is not null) state.ReadColumns();

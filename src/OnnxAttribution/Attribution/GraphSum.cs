@@ -21,12 +21,16 @@ internal sealed class GraphSum
 {
     private readonly IReadOnlyList<Site> _sites;
     private readonly Dictionary<(Site Site, int Feature), NodeTotal> _totals = [];
-    private readonly Dictionary<(Site Site, int Feature), int> _kept = [];
+    private readonly Dictionary<(Site Site, int Feature), int> _kept;
     private readonly Dictionary<(int Up, int Down), double> _edges = [];
     private readonly Dictionary<(int Up, Site Down), double> _switchedOn = [];
 
     /// <param name="sites">In the order of computation.</param>
-    internal GraphSum(IReadOnlyList<Site> sites) => _sites = sites;
+    internal GraphSum(IReadOnlyList<Site> sites) : this(sites, [])
+    {
+    }
+
+    private GraphSum(IReadOnlyList<Site> sites, Dictionary<(Site Site, int Feature), int> kept) => (_sites, _kept) = (sites, kept);
 
     /// <summary>Prompts whose nodes were added so far.</summary>
     internal int Count { get; private set; }
@@ -93,6 +97,9 @@ internal sealed class GraphSum
         _switchedOn.Clear();
         return taken;
     }
+
+    /// <summary>A sum of edges alone between the nodes that were chosen here, for one prompt of several.</summary>
+    internal GraphSum OfSameNodes() => new(_sites, _kept) { Nodes = Nodes, Count = Count };
 
     /// <summary>The place of a kept node in <see cref="Nodes"/>; −1 of others.</summary>
     internal int PlaceOf(Site site, int feature) => _kept.GetValueOrDefault((site, feature), -1);

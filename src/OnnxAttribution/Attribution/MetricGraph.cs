@@ -16,6 +16,9 @@ internal sealed class MetricGraph
     /// <summary>float32 [batch], and [batch, vocabulary] at the metric's position.</summary>
     public const string ValueName = "metric", LogitsName = "metric.logits";
 
+    /// <summary>int64: the tokens that were meant.</summary>
+    public const string TargetName = "metric.target_token", FoilName = "metric.foil_token";
+
     public required GraphBuilder G { get; init; }
     public required Value Value { get; init; }
     public required Value Logits { get; init; }
@@ -31,25 +34,60 @@ internal sealed class MetricGraph
     /// <param name="model">With batch 1, or with any number of prompts where <paramref name="one"/> is given.</param>
     /// <param name="sites">All sites of it.</param>
     /// <param name="one">The same model as it is loaded, with batch 1.</param>
-    public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites, LoadedModel? one = null)
+    public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites, LoadedModel? one = null) =>
+        Build(model, kind, sites, one, new OneToken(new GraphBuilder("metric/")));
+
+    /// <summary>Of prompts side by side, each with tokens of its own: target, foil, and the tokens that were meant are int64 [batch].
+    /// </summary>
+    /// <param name="model">With any number of prompts.</param>
+    /// <inheritdoc cref="Build(OnnxGraph, MetricKind, IReadOnlyList{Value}, LoadedModel)" path="/param"/>
+    public static MetricGraph OfPrompts(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites, LoadedModel one) =>
+        Build(model, kind, sites, one, new TokenPerPrompt(new GraphBuilder("metric/")));
+
+    // how tokens are given and picked
+    private class OneToken(GraphBuilder g)
     {
-        var g = new GraphBuilder("metric/");
+        public GraphBuilder G => g;
+
+        public virtual Value Input(string name) => g.Input(name, DataType.Int64, []);
+
+        // the two best, int64 [2] or [batch, 2]
+        public virtual Value Best(Value logits) => Two(g.Gather(logits, g.Int(0), 0));
+
+        protected Value Two(Value logits) => g.Emit("TopK", [logits, g.Ints(2)], 2, ("axis", -1L))[1];
+
+        // of [batch, vocabulary]: [batch]
+        public virtual Value Pick(Value v, Value token) => g.Gather(v, token, 1);
+    }
+
+    private sealed class TokenPerPrompt(GraphBuilder g) : OneToken(g)
+    {
+        public override Value Input(string name) => G.Input(name, DataType.Int64, Dim.Named("batch"));
+
+        public override Value Best(Value logits) => Two(logits);
+
+        public override Value Pick(Value v, Value token) =>
+            G.ReduceSum(G.Mul(v, G.OneHot(token, G.Squeeze(G.Shape(v, 1, 2), 0))), false, -1);
+    }
+
+    private static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites, LoadedModel? one, OneToken tokens)
+    {
+        var g = tokens.G;
         var position = g.Input(Position, DataType.Int64, Dim.Of(1));
-        var target = g.Input(Target, DataType.Int64, []);
-        var foil = g.Input(Foil, DataType.Int64, []);
+        var (target, foil) = (tokens.Input(Target), tokens.Input(Foil));
         var unembedded = one is not null && LogitsHead.IsPositionWise(one.Graph, one.AllSites)
-            ? LogitsHead.OfRows(g, sites[^1], one.Graph, one.AllSites, position)
+            ? LogitsHead.OfRows(g, (sites[^1], model), one.Graph, one.AllSites, position)
             : LogitsHead.At(g, model, sites, position);
         var logits = g.Identity(unembedded, LogitsName);                                                 // [batch, vocabulary]
         // the run's own tokens, so that one run does even where the target is not known before it
-        var best = g.Emit("TopK", [g.Gather(logits, g.Int(0), 0), g.Ints(2)], 2, ("axis", -1L))[1];          // [2]
+        var best = tokens.Best(logits);
         Value Or(Value given, Value own) => g.Where(g.Emit("Less", [given, g.Int(0)]), own, given);
-        Value Best(long i) => g.Gather(best, g.Int(i), 0);
-        var targetToken = g.Identity(Or(target, Best(0)), "metric.target_token");
-        var foilToken = g.Identity(Or(foil, g.Where(g.Equal(Best(0), targetToken), Best(1), Best(0))), "metric.foil_token");
+        Value Best(long i) => g.Gather(best, g.Int(i), best.Rank - 1);
+        var targetToken = g.Identity(Or(target, Best(0)), TargetName);
+        var foilToken = g.Identity(Or(foil, g.Where(g.Equal(Best(0), targetToken), Best(1), Best(0))), FoilName);
         var reference = g.Input(Reference, DataType.Float, logits.Shape![^1]);
         Value Logprob() => g.LogSoftmax(logits, -1);
-        Value Pick(Value v, Value token) => g.Gather(v, token, 1);
+        Value Pick(Value v, Value token) => tokens.Pick(v, token);
         var value = kind switch
         {
             MetricKind.Logit => Pick(logits, targetToken),

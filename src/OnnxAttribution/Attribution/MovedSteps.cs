@@ -47,7 +47,15 @@ internal sealed class MovedSteps : IDisposable
         /// <summary>Whether a position reads others.</summary>
         public bool Mixes => Segment.Children is not [{ InPairs: false }];
 
-        public GraphRunner? Runner { get; set; }
+        private readonly Lock _lock = new();
+        private GraphRunner? _runner;
+
+        public GraphRunner Runner(LoadedModel model)
+        {
+            lock (_lock) return _runner ??= model.Runner(Segment.Graph);
+        }
+
+        public void Dispose() => _runner?.Dispose();
     }
 
     /// <summary>Whether some position was found to read a later one: then a move changes what lies before it too.</summary>
@@ -71,20 +79,28 @@ internal sealed class MovedSteps : IDisposable
     /// <summary>The way to the logits at one position, of all tokens or of chosen ones.</summary>
     public Step Head(bool ofTokens)
     {
-        if (_heads.TryGetValue(ofTokens, out var made)) return made;
+        lock (_heads)
+        {
+            if (!_heads.TryGetValue(ofTokens, out var made)) _heads[ofTokens] = made = MakeHead(ofTokens);
+            return made;
+        }
+    }
+
+    private Step MakeHead(bool ofTokens)
+    {
         var (g, sites) = (new GraphBuilder("moved-head/"), _model.AllSites);
         var position = g.Input(LogitsPosition, DataType.Int64, Dim.Of(1));
         var tokens = ofTokens ? g.Input(LogitsTokens, DataType.Int64, Dim.Named("chosen")) : null;
         var logits = LogitsHead.At(g, _model.Graph, sites, position, tokens);
-        return _heads[ofTokens] = new Step(ExactSegment.Build([.. HeadReads.Select(i => sites[i])], [], logits, sites), HeadReads);
+        return new Step(ExactSegment.Build([.. HeadReads.Select(i => sites[i])], [], logits, sites), HeadReads);
     }
 
     /// <summary>Runs a step.</summary>
     /// <returns>Its outputs, the caller's.</returns>
     public DeviceTensor[] Run(Step step, Feed feed)
     {
-        step.Runner ??= _model.Runner(step.Segment.Graph);
-        return step.Runner.RunOnDevice(feed.Values, step.Runner.Outputs);
+        var runner = step.Runner(_model);
+        return runner.RunOnDevice(feed.Values, runner.Outputs);
     }
 
     /// <summary>Bytes that one row takes at most: the largest step, and the sites that live beside it.</summary>
@@ -100,8 +116,8 @@ internal sealed class MovedSteps : IDisposable
 
     public void Dispose()
     {
-        foreach (var step in _steps) step?.Runner?.Dispose();
-        foreach (var step in _heads.Values) step.Runner?.Dispose();
+        foreach (var step in _steps) step?.Dispose();
+        foreach (var step in _heads.Values) step.Dispose();
     }
 
     private Step? StepTo(Value site)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Numerics.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
@@ -16,7 +15,6 @@ internal sealed class PatchingState
 
     private readonly Dictionary<(Estimator, int Steps), long> _pathOperations = [];
     private readonly LocalReplacement? _replacement, _patchReplacement;
-    private long _decoderBytes;
 
     private PatchingState(LoadedModel model, Metric metric, Estimator estimator, (ModelPass Clean, ModelPass? Patch) passes,
         (LocalReplacement? Clean, LocalReplacement? Patch) replacements)
@@ -52,7 +50,7 @@ internal sealed class PatchingState
     /// <summary>Floating-point operations of the passes and the dictionaries.</summary>
     public long Operations { get; private set; }
 
-    /// <summary>Of <see cref="Expand(long, long)"/>, seconds that went into encoder columns.</summary>
+    /// <summary>Of expanding the sites, seconds that went into encoder columns.</summary>
     public double ColumnSeconds { get; private set; }
 
     /// <summary>Metric of the clean run: 0 for <see cref="MetricKind.Kl"/>.</summary>
@@ -77,22 +75,73 @@ internal sealed class PatchingState
         return new PatchingState(model, metric, options.Estimator, (clean, patch), (replacement, patchReplacement));
     }
 
+    /// <summary>As <see cref="Run"/>, of prompts of the model itself, side by side.</summary>
+    /// <param name="prompts">Of one kind of metric, position and estimator.</param>
+    /// <returns>By prompt; a failure is its own.</returns>
+    public static Outcome<PatchingState>[] RunAll(LoadedModel model, IReadOnlyList<PromptRequest> prompts)
+    {
+        var (kind, estimator) = (prompts[0].Options.Metric.Kind, prompts[0].Options.Estimator);
+        var found = prompts.Select(p => Outcome<PromptRequest>.Of(() =>
+        {
+            Check(model, p.Tokens, p.Patch, p.Options);
+            return p;
+        })).ToArray();
+        int[] sound = [.. Enumerable.Range(0, found.Length).Where(i => found[i].Found is not null)];
+        var clean = BatchedPass.Run(model, [.. sound.Select(i => (prompts[i].Tokens, prompts[i].Options.Metric))], estimator);
+        var states = found.Select(f => new Outcome<PatchingState>(null, f.Failure)).ToArray();
+        var metrics = new Metric?[found.Length];
+        for (var n = 0; n < sound.Length; n++)
+        {
+            var (i, pass) = (sound[n], clean[n]);
+            if (pass.Found is not { } run)
+            {
+                states[i] = new(null, pass.Failure);
+                continue;
+            }
+            metrics[i] = new Metric(kind, prompts[i].Options.Metric.Position ?? run.Tokens.Length - 1, run.Target, run.Foil);
+            states[i] = new(new PatchingState(model, metrics[i]!, estimator, (run, null), (null, null)), null);
+        }
+        int[] patched = [.. sound.Where(i => states[i].Found is not null && prompts[i].Patch is not null)];
+        var patches = BatchedPass.Run(model, [.. patched.Select(i => (prompts[i].Patch!, MetricRequest.Of(metrics[i]!)))], estimator);
+        for (var n = 0; n < patched.Length; n++)
+        {
+            var i = patched[n];
+            var before = states[i].Found!;
+            states[i] = patches[n].Then(patch => new PatchingState(model, metrics[i]!, estimator, (before.Clean, patch), (null, null)));
+        }
+        return states;
+    }
+
     /// <summary>Encodes every selected site and finds its nodes.</summary>
-    /// <param name="columnBudget">
-    /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand,
-    /// so that dictionaries that do not fit into memory together are read from disk once and not twice.
-    /// </param>
-    /// <param name="preBudget">Bytes of pre-activations to keep for exact edges.</param>
+    /// <inheritdoc cref="SiteExpansion" path="/param"/>
     public void Expand(long columnBudget = 0, long preBudget = 0)
     {
-        var sites = new List<SiteEffects>();
-        var first = 0;
-        foreach (var selected in Model.SelectedSites)
+        var expansion = new SiteExpansion(Model, [(Clean, Patch)], columnBudget, preBudget);
+        var own = new Queue<SiteEffects>(expansion.Run()[0]);
+        Take([.. Model.SelectedSites.Select(s => Replaced(s) ?? own.Dequeue())]);
+        ColumnSeconds = expansion.ColumnSeconds;
+    }
+
+    /// <summary>As <see cref="Expand(long, long)"/>, of prompts side by side, none of them of a replacement model.</summary>
+    /// <inheritdoc cref="SiteExpansion" path="/param"/>
+    public static void ExpandAll(LoadedModel model, IReadOnlyList<PatchingState> prompts, long columnBudget)
+    {
+        var expansion = new SiteExpansion(model, [.. prompts.Select(p => (p.Clean, p.Patch))], columnBudget, preBudget: 0);
+        var sites = expansion.Run();
+        for (var p = 0; p < prompts.Count; p++)
         {
-            var site = Replaced(selected) ?? Expand(selected, ref columnBudget, ref preBudget);
+            prompts[p].Take(sites[p]);
+            prompts[p].ColumnSeconds = expansion.ColumnSeconds / prompts.Count;
+        }
+    }
+
+    private void Take(SiteEffects[] sites)
+    {
+        var first = 0;
+        foreach (var site in sites)
+        {
             site.FirstNode = first;
             first += site.Nodes.Count;
-            sites.Add(site);
         }
         Sites = sites;
         SiteEffects.Join(sites);
@@ -190,62 +239,6 @@ internal sealed class PatchingState
         };
         state.FindNodes();
         return state;
-    }
-
-    private SiteEffects Expand(SelectedSite selected, ref long columnBudget, ref long preBudget)
-    {
-        var (site, dictionary, positions) = (selected.Site, selected.Dictionary, Tokens.Length);
-        var x = Clean.Sites[site.Name];
-        var pre = PreActivations(dictionary, ref preBudget);
-        var encoding = Model.Encoder.Encode(dictionary, x, positions, pre);
-        var patched = Patch?.Sites[site.Name];
-        var patchEncoding = patched is null ? null : Model.Encoder.Encode(dictionary, patched, positions);
-        var start = Stopwatch.GetTimestamp();
-        var columns = dictionary is null ? null : Columns(dictionary, encoding, ref columnBudget);
-        ColumnSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-        dictionary?.ReleaseEncoder();
-        var state = new SiteEffects(selected)
-        {
-            Clean = x,
-            Patch = patched,
-            CleanEncoding = encoding,
-            PatchEncoding = patchEncoding,
-            EncoderColumns = columns,
-            PreActivations = pre,
-            Gradient = Clean.Gradients[site.Name],
-            ErrorChange = SiteEffects.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
-        };
-        state.FindNodes();
-        foreach (var e in (SparseEncoding?[])[encoding, patchEncoding]) Hold(e);
-        return state;
-    }
-
-    // decoder rows stay while all that do fit; those of a site alone always have to
-    private void Hold(SparseEncoding? encoding)
-    {
-        if (encoding is null) return;
-        _decoderBytes += sizeof(float) * (long)encoding.Decoder.All.Length;
-        encoding.StreamsDecoder = _decoderBytes > Model.Context.MemoryBudget;
-        encoding.ReleaseDecoder();
-    }
-
-    // room for them
-    private float[]? PreActivations(SparseDictionary? dictionary, ref long budget)
-    {
-        if (dictionary is null || !Model.Encoder.SeesPreActivations) return null;
-        var bytes = sizeof(float) * (long)Tokens.Length * dictionary.FeatureCount;
-        if (bytes > budget) return null;
-        budget -= bytes;
-        return GC.AllocateUninitializedArray<float>(Tokens.Length * dictionary.FeatureCount);
-    }
-
-    private FeatureVectors? Columns(SparseDictionary dictionary, SparseEncoding encoding, ref long budget)
-    {
-        int[] features = [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
-        var bytes = sizeof(float) * (long)features.Length * dictionary.Width;
-        if (bytes > budget) return null;
-        budget -= bytes;
-        return dictionary.EncoderColumns(features, Model.Context.Threads);
     }
 
     private static void Check(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)

@@ -52,9 +52,16 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     {
         if (dictionary is null) return SparseEncoding.WithoutDictionary(x, positions);
         var found = new SparseRows();
-        Add(dictionary, x, MostRows(dictionary), found, pre);
+        AddAll(dictionary, x, found, pre);
         return SparseEncoding.From(dictionary, x, found, context.Threads);
     }
+
+    /// <summary>Adds the rows' active features to what <paramref name="to"/> holds: a runtime call per <see cref="MostActivations"/>
+    /// numbers.</summary>
+    /// <param name="x">[rows, d]; rows may be of any number of prompts.</param>
+    /// <param name="pre">As for <see cref="Encode"/>, [rows, n].</param>
+    public void AddAll(SparseDictionary dictionary, float[] x, SparseRows to, float[]? pre = null) =>
+        Add(dictionary, x, MostRows(dictionary), to, pre);
 
     /// <summary>Whether pre-activations can be had with an encoding.</summary>
     public bool SeesPreActivations => _onHost;

@@ -27,7 +27,10 @@ internal sealed class SparseDictionary : IDisposable
     private float[]? _columnLengths;
     private readonly float[]? _decoder;   // of another type than float32: converted once
 
-    public SparseDictionary(SaeLensDictionary source)
+    private readonly Memory<float>? _lent;   // W_dec where it lies
+
+    /// <param name="lendsDecoder">For many prompts: decoder rows are not copied, so that in time all of W_dec is mapped.</param>
+    public SparseDictionary(SaeLensDictionary source, bool lendsDecoder = false)
     {
         _source = source;
         _parameters = DictionaryParameters.Of(source);
@@ -35,6 +38,7 @@ internal sealed class SparseDictionary : IDisposable
         EncoderWeights = Load("W_enc");
         if (source.DecoderWeights.Type == TensorType.F32) _file = RegularFile.OpenHandle(source.File.Path);
         else _decoder = source.File.ReadFloats("W_dec");
+        if (lendsDecoder && _parameters.DecoderScale is null) _lent = _decoder ?? source.File.MapFloat32("W_dec");
         DecoderBias = Load("b_dec");
         if (source.SkipWeights is not null) SkipWeights = Load("W_skip");
         // below 0 there is no bound to be under
@@ -111,10 +115,11 @@ internal sealed class SparseDictionary : IDisposable
     public TensorEntry? EncoderBiasEntry => _parameters.BiasEntry;
 
     /// <summary>Decoder rows of chosen features, ascending, [features, d_out] or of a cross-layer transcoder [features, layers · d_out]:
-    /// read one by one, since mapping the file would bring in a whole stretch around each.</summary>
+    /// read one by one, since mapping the file would bring in a whole stretch around each; for many prompts where they lie.</summary>
     public FeatureVectors DecoderRows(int[] features, int threads)
     {
         var width = OutputWidth * OutputLayers;
+        if (_lent is { } lent) return FeatureVectors.Lent(lent, width);
         var rows = new FeatureVectors(features, width);
         Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
@@ -130,13 +135,13 @@ internal sealed class SparseDictionary : IDisposable
     {
         const int block = 8;
         int d = Width, n = FeatureCount;
+        if (LendsColumns) return FeatureVectors.Lent(Screen!.Rows, d);
         var columns = new FeatureVectors(features, d);
         if (Screen is { } screen)
         {
             Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
             {
-                screen.Rows.Span.Slice(features[i] * d, d).CopyTo(columns.At(i));
-                if (EncoderScale is { } s) TensorPrimitives.Multiply(columns.At(i), s[features[i]], columns.At(i));
+                TensorPrimitives.Multiply(screen.Rows.Span.Slice(features[i] * d, d), EncoderScale![features[i]], columns.At(i));
             });
             return columns;
         }
@@ -157,6 +162,9 @@ internal sealed class SparseDictionary : IDisposable
         });
         return columns;
     }
+
+    /// <summary>Encoder columns lie in rows beside it, so that none is copied.</summary>
+    public bool LendsColumns => Screen is not null && EncoderScale is null;
 
     /// <summary>What finds its active features without reading W_enc; null: nothing does.</summary>
     public EncoderScreen? Screen { get; }

@@ -6,10 +6,10 @@ namespace OnnxAttribution.Dictionaries;
 internal sealed class SparseEncoding
 {
     private readonly Lock _reading = new();
-    private readonly Func<FeatureVectors>? _read;
+    private readonly Func<int[], FeatureVectors>? _read;
     private volatile FeatureVectors? _decoder;
 
-    private SparseEncoding(int positions, int width, Func<FeatureVectors>? decoder = null)
+    private SparseEncoding(int positions, int width, Func<int[], FeatureVectors>? decoder = null)
     {
         _read = decoder;
         Positions = positions;
@@ -40,7 +40,7 @@ internal sealed class SparseEncoding
         get
         {
             if (_decoder is { } read) return read;
-            lock (_reading) return _decoder ??= _read?.Invoke() ?? new FeatureVectors([], 0);
+            lock (_reading) return _decoder ??= _read?.Invoke(Distinct()) ?? new FeatureVectors([], 0);
         }
     }
 
@@ -75,11 +75,21 @@ internal sealed class SparseEncoding
 
     /// <param name="x">[T, d].</param>
     /// <param name="active">A row per position.</param>
-    public static SparseEncoding From(SparseDictionary dictionary, float[] x, SparseRows active, int threads)
+    public static SparseEncoding From(SparseDictionary dictionary, float[] x, SparseRows active, int threads) =>
+        From(dictionary, x, (active, 0), dictionary.DecoderRows(active.DistinctFeatures(), threads), threads);
+
+    /// <param name="x">[T, d].</param>
+    /// <param name="active">Rows of one prompt or more, and which of them is the first position's.</param>
+    /// <param name="decoder">Of all features that are active in some row.</param>
+    public static SparseEncoding From(SparseDictionary dictionary, float[] x, (SparseRows Rows, int First) active, FeatureVectors decoder,
+        int threads)
     {
-        var distinct = active.DistinctFeatures();
-        var result = new SparseEncoding(active.Rows, dictionary.Width, () => dictionary.DecoderRows(distinct, threads));
-        Parallel.For(0, active.Rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, t => result.Fill(t, dictionary, x, active));
+        var result = new SparseEncoding(x.Length / dictionary.Width, dictionary.Width, f => dictionary.DecoderRows(f, threads))
+        {
+            _decoder = decoder
+        };
+        Parallel.For(0, result.Positions, new ParallelOptions { MaxDegreeOfParallelism = threads },
+            t => result.Fill(t, dictionary, x, active));
         return result;
     }
 
@@ -91,9 +101,7 @@ internal sealed class SparseEncoding
     public static SparseEncoding OfTranscoder(SparseDictionary dictionary, float[] target, SparseRows active, int zeroPositions,
         int threads)
     {
-        var rows = active.Select(Enumerable.Range(0, active.Rows).Where(t => t >= zeroPositions));
-        var distinct = rows.DistinctFeatures();
-        var result = new SparseEncoding(active.Rows, dictionary.OutputWidth, () => dictionary.DecoderRows(distinct, threads));
+        var result = new SparseEncoding(active.Rows, dictionary.OutputWidth, f => dictionary.DecoderRows(f, threads));
         Array.Fill(result.Features, []);
         Array.Fill(result.Activations, []);
         Array.Fill(result.Scales, 1);
@@ -124,10 +132,13 @@ internal sealed class SparseEncoding
         }
     }
 
-    private void Fill(int t, SparseDictionary dictionary, float[] x, SparseRows active)
+    private int[] Distinct() => [.. Features.SelectMany(f => f).Distinct().Order()];
+
+    private void Fill(int t, SparseDictionary dictionary, float[] x, (SparseRows Rows, int First) active)
     {
         var row = x.AsSpan(t * Width, Width);
-        var (features, activations) = (active.Features(t).ToArray(), active.Activations(t).ToArray());
+        var at = active.First + t;
+        var (features, activations) = (active.Rows.Features(at).ToArray(), active.Rows.Activations(at).ToArray());
         (Features[t], Activations[t]) = (features, activations);
         var (mean, scale) = dictionary.Normalization.Statistics(row);
         Scales[t] = scale;

@@ -22,9 +22,12 @@ internal sealed class SparseRows
     }
 
     /// <summary>Every feature that is active in some row, ascending.</summary>
-    public int[] DistinctFeatures()
+    public int[] DistinctFeatures() => DistinctFeatures(Rows);
+
+    /// <summary>Every feature that is active in one of the first rows, ascending.</summary>
+    public int[] DistinctFeatures(int rows)
     {
-        var all = _features.AsSpan(0, Start(Rows)).ToArray();
+        var all = _features.AsSpan(0, Start(rows)).ToArray();
         return [.. all.Distinct().Order()];
     }
 

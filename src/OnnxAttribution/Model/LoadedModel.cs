@@ -16,8 +16,8 @@ public sealed class LoadedModel : IDisposable
     private readonly Dictionary<Site, SelectedSite> _selected;
     private readonly Dictionary<Value, SelectedSite> _selectedByTensor;
     private readonly Dictionary<Type, IDisposable> _owned = [];
-    private Tokenizer? _tokenizer;
-    private SegmentedModel? _steps;
+    private readonly Lazy<Tokenizer> _tokenizer;
+    private readonly Lazy<SegmentedModel> _steps;
 
     internal LoadedModel(ModelBundle bundle, SelectedParts parts, RunContext context, int prompts)
     {
@@ -31,9 +31,12 @@ public sealed class LoadedModel : IDisposable
         if (mlps.Count > 0) (Graph, ReplacementInputs) = ReplacedGraph.Build(Graph, [.. mlps.Values], bundle.Sites);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
         PacksWeights = WeightPacking.Pays(Graph, prompts);
+        _tokenizer = new(() => Tokenizer.Open(Directory), LazyThreadSafetyMode.PublicationOnly);   // asked again where it fails
+        _steps = new(() => new SegmentedModel(Bundle, Context));
         Encoder = new DictionaryEncoder(context, PacksWeights);
         SelectedSites = [.. selected.Select((site, i) => mlps.TryGetValue(site, out var mlp) ? Replaced(i, mlp, parts.ZeroPositions)
-            : new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
+            : new SelectedSite(i, site, Graph[site.Name],
+                bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d, WeightPacking.IsMany(prompts)) : null)
             {
                 Width = WidthOf(site),
                 Read = Graph[site.Name].Producer!.In[0]!,
@@ -101,7 +104,7 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>The bundle's, opened when it is first asked for: a model may be read without one.</summary>
     /// <exception cref="TokenizerException">It is missing or damaged.</exception>
-    public Tokenizer Tokenizer => _tokenizer ??= Tokenizer.Open(Directory);
+    public Tokenizer Tokenizer => _tokenizer.Value;
 
     /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
     /// <param name="token">Token id, from 0.</param>
@@ -160,7 +163,7 @@ public sealed class LoadedModel : IDisposable
     internal DictionaryEncoder Encoder { get; }
 
     /// <summary>The model cut at every site, for passes that change something.</summary>
-    internal SegmentedModel Steps => _steps ??= new SegmentedModel(Bundle, Context);
+    internal SegmentedModel Steps => _steps.Value;
 
     /// <summary>Some selected site's W_enc does not stay mapped, so it is better read for all that will be asked of it at once.</summary>
     internal bool HasLargeEncoders => SelectedSites.Any(s => s.Dictionary is { HasLargeEncoder: true });
@@ -177,10 +180,13 @@ public sealed class LoadedModel : IDisposable
     /// <summary>What a later room makes of this model once and keeps with it: sessions, which are disposed with the model.</summary>
     internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable
     {
-        if (_owned.TryGetValue(typeof(T), out var made)) return (T)made;
-        var fresh = make(this);
-        _owned.Add(typeof(T), fresh);
-        return fresh;
+        lock (_owned)
+        {
+            if (_owned.TryGetValue(typeof(T), out var made)) return (T)made;
+            var fresh = make(this);
+            _owned.Add(typeof(T), fresh);
+            return fresh;
+        }
     }
 
     /// <summary>A site's index among the bundle's.</summary>
@@ -241,7 +247,7 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Closes the sessions and unmaps the weights.</summary>
     public void Dispose()
     {
-        _steps?.Dispose();
+        if (_steps.IsValueCreated) _steps.Value.Dispose();
         foreach (var owned in _owned.Values) owned.Dispose();
         foreach (var site in SelectedSites) site.Dictionary?.Dispose();
         Encoder.Dispose();

@@ -30,11 +30,13 @@ internal static class LogitsHead
             : g.Gather(SoftCap.Below(model[ModelBundle.Logits]), position, 1), 1);
 
     /// <summary>Of prompts side by side: their last residual sites at the position are unembedded as positions of one.</summary>
-    /// <param name="last">The last site, [batch, position, d], of a graph with any number of prompts.</param>
+    /// <param name="rows">The last site, [batch, position, d], of a graph with any number of prompts; and that graph, where the
+    /// rest of it is computed too: a graph has each weight once.</param>
     /// <param name="one">The same model with batch 1, whose head is position-wise, and <paramref name="sites"/> its sites.</param>
     /// <returns>float32 [batch, vocabulary].</returns>
-    public static Value OfRows(GraphBuilder g, Value last, OnnxGraph one, IReadOnlyList<Value> sites, Value position) =>
-        g.Squeeze(Unembedded(g, one, sites, g.Transpose(g.Gather(last, position, 1), 1, 0, 2)), 0);
+    public static Value OfRows(GraphBuilder g, (Value Last, OnnxGraph? Host) rows, OnnxGraph one, IReadOnlyList<Value> sites,
+        Value position) =>
+        g.Squeeze(Unembedded(g, one, sites, g.Transpose(g.Gather(rows.Last, position, 1), 1, 0, 2), rows.Host), 0);
 
     /// <summary>Whether the logits at a position follow from the last site there, and from nothing else that has positions.</summary>
     /// <param name="model">With batch 1: with more, a product of weights [out, in] merges prompts and positions.</param>
@@ -48,12 +50,18 @@ internal static class LogitsHead
     }
 
     // the same operators once more, on other positions [1, n, d]
-    private static Value Unembedded(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value x)
+    private static Value Unembedded(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value x, OnnxGraph? host = null)
     {
         var logits = model[ModelBundle.Logits];
         var copies = new Dictionary<Value, Value> { [sites[^1]] = x };
         foreach (var op in Topology.Between(sites, [logits]))
         {
+            if (host is not null && op.Out.All(v => v is null || v.IsFixed))
+            {
+                // of a weight that the host has computed too, the host's
+                if (op.Out is [{ } weight] && host.Values.GetValueOrDefault(weight.Name) is { } same) copies[weight] = same;
+                if (op.Out.All(v => v is null || copies.ContainsKey(v))) continue;
+            }
             if (!op.In.Any(v => v is not null && copies.ContainsKey(v))) continue;
             var made = Copy(op, [.. op.In.Select(v => v is null ? null : copies.GetValueOrDefault(v, v))], "head/");
             for (var i = 0; i < made.Length; i++)

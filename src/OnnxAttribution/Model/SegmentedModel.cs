@@ -22,7 +22,15 @@ internal sealed class SegmentedModel : IDisposable
     /// <param name="Reads">Indices of the sites that the step reads, in the order of computation.</param>
     private sealed record Step(OnnxGraph Graph, IReadOnlyList<int> Reads, string Output)
     {
-        public GraphRunner? Runner { get; set; }
+        private readonly Lock _lock = new();
+        private GraphRunner? _runner;
+
+        public GraphRunner Runner(RunContext context, string weights)
+        {
+            lock (_lock) return _runner ??= new GraphRunner(Graph, context, weights);
+        }
+
+        public void Dispose() => _runner?.Dispose();
     }
 
     public SegmentedModel(ModelBundle bundle, RunContext context)
@@ -56,10 +64,9 @@ internal sealed class SegmentedModel : IDisposable
     public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, long[] ids, int prompts, int position)
     {
         var s = _steps[step];
-        s.Runner ??= new GraphRunner(s.Graph, _context, _weights);
         using var feed = new Feed().AddTokens(ids, prompts).Add(Position, new long[] { position }, 1);
         foreach (var i in s.Reads) feed.Lend(_steps[i].Output, sites[i]!.Value);
-        return s.Runner.RunOnDevice(feed.Values, [s.Output])[0];
+        return s.Runner(_context, _weights).RunOnDevice(feed.Values, [s.Output])[0];
     }
 
     /// <summary>Goes on from one changed site: every site that the change reaches is computed again.</summary>
@@ -96,7 +103,7 @@ internal sealed class SegmentedModel : IDisposable
 
     public void Dispose()
     {
-        foreach (var step in _steps) step.Runner?.Dispose();
+        foreach (var step in _steps) step.Dispose();
     }
 
     private static Dictionary<string, long> Sizes(int positions) => new() { ["position"] = positions, ["batch"] = 1 };
@@ -108,7 +115,7 @@ internal sealed class SegmentedModel : IDisposable
         var one = bundle.WithoutInterventions(batch: 1);
         Value[] itsSites = [.. bundle.Sites.Select(s => one[s.Name])];
         var logits = LogitsHead.IsPositionWise(one, itsSites)
-            ? LogitsHead.OfRows(g, sites[^1], one, itsSites, position)
+            ? LogitsHead.OfRows(g, (sites[^1], null), one, itsSites, position)
             : g.Squeeze(g.Gather(_graph[ModelBundle.Logits], position, 1), 1);
         Add(sites, g.Identity(logits, "logits_at_position"), [_graph[ModelBundle.Tokens], position]);
     }

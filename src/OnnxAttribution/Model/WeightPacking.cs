@@ -15,7 +15,10 @@ internal static class WeightPacking
     /// <param name="graph">Of the model.</param>
     /// <param name="prompts">How many will be asked.</param>
     public static bool Pays(OnnxGraph graph, int prompts) =>
-        prompts > ManyPrompts && Fits(BytesOf(graph), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        IsMany(prompts) && Fits(BytesOf(graph), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+
+    /// <summary>Whether so many prompts win back what is prepared for each of them.</summary>
+    public static bool IsMany(int prompts) => prompts > ManyPrompts;
 
     /// <param name="weights">Bytes of the weights in float32.</param>
     /// <param name="memory">Bytes that the process may use.</param>

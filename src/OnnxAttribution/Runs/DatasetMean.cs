@@ -72,14 +72,18 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
         if (writer is null) return false;
         var prompts = dataset.Rows<PromptRow>(part, _cancel).ToDictionary(row => row.Line);
         var moved = dataset.Rows<MovedRow>(part, _cancel).ToLookup(row => row.Line);
-        foreach (var (line, task, _) in lines)
+        var found = lines.Select(line => (prompts[line.Line], Tokens: prompts[line.Line].Error is null ? TokensOf(line.Task!) : null))
+            .ToArray();
+        foreach (var window in PromptWindows.Of([.. found.Select(p => p.Tokens)]))
         {
-            before();
-            if (prompts[line].Error is null) Sum(writer, prompts[line], task!, moved[line]);
+            Sum(writer, [.. found[window].Where(p => p.Tokens is not null).Select(p => (p.Item1, p.Tokens!))], moved);
+            foreach (var _ in found[window]) before();
         }
         writer.Commit();
         return true;
     }
+
+    private PromptTokens TokensOf(PromptTask task) => PromptTokens.Of(task, model.Tokenizer, request.PrependBos ?? model.PrependsBos);
 
     /// <summary>Step 4. All parts must have their edges.</summary>
     /// <returns>False: another program is at it.</returns>
@@ -87,19 +91,27 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public bool TryWrite() => dataset.TryWriteMean(Contents, _cancel);
 
-    private void Sum(MeanPart writer, PromptRow row, PromptTask task, IEnumerable<MovedRow> moved)
+    // side by side, in order
+    private void Sum(MeanPart writer, IReadOnlyList<(PromptRow Row, PromptTokens Tokens)> window, ILookup<int, MovedRow> moved)
     {
-        var tokens = PromptTokens.Of(task, model.Tokenizer, request.PrependBos ?? model.PrependsBos);
-        var metric = request.Graph.Metric with { Target = row.TargetId ?? tokens.Target, Foil = row.FoilId ?? tokens.Foil };
-        var measured = new MeasuredNodes(
-            moved.Select(m => (model.Bundle.SiteNamed(m.Site), m.Position, m.Feature, m.Effect, m.Method)));
-        var (nodes, _) = GraphFinder.AddEdges(model, tokens, request.Graph with { Metric = metric }, measured, _chosen!);
+        var prompts = window.Select(p => new PromptRequest(p.Tokens.Clean, p.Tokens.Patch, request.Graph with
+        {
+            Metric = request.Graph.Metric with { Target = p.Row.TargetId ?? p.Tokens.Target, Foil = p.Row.FoilId ?? p.Tokens.Foil }
+        }));
+        var measured = window.Select(p => new MeasuredNodes(
+            moved[p.Row.Line].Select(m => (model.Bundle.SiteNamed(m.Site), m.Position, m.Feature, m.Effect, m.Method))));
+        var found = PromptGraphs.Edges(model, [.. prompts], [.. measured], _chosen!);
+        for (var i = 0; i < found.Length; i++) Add(writer, window[i].Row, found[i].Nodes, found[i].Edges);
+    }
+
+    private void Add(MeanPart writer, PromptRow row, IReadOnlyList<CausalNode> nodes, GraphSum sum)
+    {
         var effects = new Dictionary<(Site Site, int Feature), double>();
         foreach (var node in nodes.Where(n => n.Kept))
         {
             effects[(node.Site, node.Feature)] = effects.GetValueOrDefault((node.Site, node.Feature)) + node.Effect;
         }
-        var (edges, switchedOn) = _chosen!.TakeEdges();
+        var (edges, switchedOn) = sum.TakeEdges();
         writer.Add(effects.Select(e => new EffectRow(row.Line, e.Key.Site.Name, e.Key.Feature, e.Value)),
             edges.Select(e => Row(row.Line, e.Up, e.Down, e.Effect)).Concat(switchedOn.Select(s => Row(row.Line, s.Up, CausalEdge.Metric,
                 s.Effect) with

@@ -52,8 +52,10 @@ public sealed class GraphRun
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;
-        var options = request.Graph with { Metric = request.Graph.Metric with { Target = tokens.Target, Foil = tokens.Foil } };
-        MemoryNeed.Require(model, tokens.Clean.Length, options, MachineMemory.Bytes());
+        var (clean, patch, options) = Asked(tokens, request);
+        MemoryNeed.Require(model, clean.Length, options, MachineMemory.Bytes());
+        var graph = request.SumOverPositions ? GraphFinder.FindSummed(model, clean, patch, options)
+            : GraphFinder.Find(model, clean, patch, options);
         return new GraphRun
         {
             Model = model,
@@ -61,12 +63,45 @@ public sealed class GraphRun
             Request = request,
             Tokens = tokens,
             PrependBos = prependBos,
-            Graph = request.SumOverPositions
-                ? GraphFinder.FindSummed(model, tokens.Clean, tokens.Patch, options)
-                : GraphFinder.Find(model, tokens.Clean, tokens.Patch, options),
+            Graph = graph,
             SessionSeconds = (model.Context.SessionTime - sessionsBefore).TotalSeconds,
         };
     }
+
+    /// <summary>Draws the graphs of several prompts, side by side (<see cref="PromptGraphs"/>).</summary>
+    /// <param name="prompts">With the tokens of each.</param>
+    /// <returns>By prompt; a failure is its own.</returns>
+    internal static IReadOnlyList<Outcome<GraphRun>> FindAll(LoadedModel model,
+        IReadOnlyList<(PromptTask Task, PromptTokens Tokens)> prompts, GraphRequest request)
+    {
+        var fits = prompts.Select(p => p.Tokens.Clean.Length).Distinct().ToDictionary(length => length, length => Outcome<object>.Of(() =>
+        {
+            MemoryNeed.Require(model, length, request.Graph, MachineMemory.Bytes());
+            return model;
+        }));
+        int[] asked = [.. Enumerable.Range(0, prompts.Count).Where(i => fits[prompts[i].Tokens.Clean.Length].Failure is null)];
+        var graphs = PromptGraphs.Find(model, [.. asked.Select(i => Asked(prompts[i].Tokens, request))], request.SumOverPositions);
+        var found = prompts.Select(p => new Outcome<GraphRun>(null, fits[p.Tokens.Clean.Length].Failure)).ToArray();
+        foreach (var (i, graph) in asked.Zip(graphs)) found[i] = graph.Then(g => Of(model, prompts[i], request, g));
+        return found;
+    }
+
+    private static GraphRun Of(LoadedModel model, (PromptTask Task, PromptTokens Tokens) prompt, GraphRequest request, CausalGraph graph) =>
+        new()
+        {
+            Model = model,
+            Task = prompt.Task,
+            Request = request,
+            Tokens = prompt.Tokens,
+            PrependBos = request.PrependBos ?? model.PrependsBos,
+            Graph = graph,
+            SessionSeconds = 0,
+        };
+
+    private static PromptRequest Asked(PromptTokens tokens, GraphRequest request) => new(tokens.Clean, tokens.Patch, request.Graph with
+    {
+        Metric = request.Graph.Metric with { Target = tokens.Target, Foil = tokens.Foil }
+    });
 
     /// <summary>Writes the run directory, whole or not at all: nodes.parquet, edges.parquet and run.json.</summary>
     /// <param name="path">The directory to make; missing parents are made too.</param>

@@ -134,38 +134,69 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         using var part = DatasetPart.TryBegin(dataset, number, model.Context.Cancel);
         if (part is null) return false;
         var sum = new GraphSum(model.Selected);
-        foreach (var (line, task, error) in lines)
+        var prompts = lines.Select(line => new Line(line, model, request)).ToArray();
+        foreach (var window in PromptWindows.Of([.. prompts.Select(p => p.Tokens)]))
         {
-            Step();
-            Add(part, sum, (line, task, error));
-            Finished++;
+            Prompts(prompts[window]);
+            foreach (var prompt in prompts[window]) Add(part, sum, prompt);
         }
         part.Commit(DatasetMean.Rows(sum));
         return true;
     }
 
-    private void Add(DatasetPart part, GraphSum sum, (int Line, PromptTask? Task, string? Error) prompt)
+    // a line of the file, and what becomes of it
+    private sealed class Line
     {
-        var (line, task, error) = prompt;
-        try
+        public Line((int Line, PromptTask? Task, string? Error) line, LoadedModel model, GraphRequest request)
         {
-            var run = GraphRun.Find(model, task ?? throw new PromptException(error!), request);
-            var contents = run.Contents();
-            part.Add(Row(line, run, (GraphRunRecord)contents.Record), contents, DatasetMean.Moved(line, run.Graph));
-            sum.Add(run.Graph.Nodes);
-        }
-        catch (Exception e) when (e is PromptException or AttributionException)
-        {
-            part.Add(new PromptRow(task?.Id ?? $"line:{line}", line)
+            (Number, Task) = (line.Line, line.Task);
+            try
             {
-                Label = task?.Label,
-                Prompt = task?.Prompt,
-                PatchPrompt = task?.PatchPrompt,
-                Error = e.Message,
-            });
-            Failures++;
-            Failed(line, e);
+                if (Task is null) throw new PromptException(line.Error!);
+                Tokens = PromptTokens.Of(Task, model.Tokenizer, request.PrependBos ?? model.PrependsBos);
+            }
+            catch (PromptException e)
+            {
+                Failure = e;
+            }
         }
+
+        public int Number { get; }
+        public PromptTask? Task { get; }
+        public PromptTokens? Tokens { get; }
+        public GraphRun? Run { get; set; }
+        public Exception? Failure { get; set; }
+    }
+
+    // side by side
+    private void Prompts(Line[] window)
+    {
+        Line[] sound = [.. window.Where(p => p.Tokens is not null)];
+        var runs = GraphRun.FindAll(model, [.. sound.Select(p => (p.Task!, p.Tokens!))], request);
+        for (var i = 0; i < sound.Length; i++) (sound[i].Run, sound[i].Failure) = (runs[i].Found, runs[i].Failure);
+    }
+
+    private void Add(DatasetPart part, GraphSum sum, Line prompt)
+    {
+        Step();
+        Finished++;
+        if (prompt.Run is { } run)
+        {
+            prompt.Run = null;   // it is large
+            var contents = run.Contents();
+            part.Add(Row(prompt.Number, run, (GraphRunRecord)contents.Record), contents, DatasetMean.Moved(prompt.Number, run.Graph));
+            sum.Add(run.Graph.Nodes);
+            return;
+        }
+        part.Add(new PromptRow(prompt.Task?.Id ?? $"line:{prompt.Number}", prompt.Number)
+        {
+            Label = prompt.Task?.Label,
+            Prompt = prompt.Task?.Prompt,
+            PatchPrompt = prompt.Task?.PatchPrompt,
+            Error = prompt.Failure!.Message,
+        });
+        Failures++;
+        Failed(prompt.Number, prompt.Failure);
     }
 
     // of parts that are missing all prompts are to be done

@@ -217,12 +217,8 @@ public sealed class EncoderScreenTests : IDisposable
         }
         else
         {
-            Feature("b_enc", kind switch
-            {
-                "standard" => [.. bias.Select(b => b - 2)],
-                "standard-unbiased" => [.. bias.Select((_, j) => j % 8 == 0 ? 0f : -2)],
-                _ => bias,
-            });
+            Feature("b_enc", kind == "standard" ? [.. bias.Select(b => b - 2)]
+                : kind == "standard-unbiased" ? [.. bias.Select((_, j) => j % 8 == 0 ? 0f : -2)] : bias);
         }
         // the zero column lies at its threshold
         if (kind == "jumprelu") Feature("threshold", [.. bias.Select((b, j) => j == 1 ? 0.25f : 2 + Math.Abs(b))]);

@@ -1,0 +1,31 @@
+using System.Runtime.ExceptionServices;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>Pieces of work that know nothing of each other, as many at once as a context has lanes.</summary>
+internal static class SideBySide
+{
+    /// <summary>Does pieces 0 to <paramref name="count"/> − 1. Where some fail, the first one's exception is thrown as it was.</summary>
+    public static void For(RunContext context, int count, Action<int> piece)
+    {
+        if (context.Lanes == 1 || count == 1)
+        {
+            for (var i = 0; i < count; i++) piece(i);
+            return;
+        }
+        var failures = new ExceptionDispatchInfo?[count];
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = context.Lanes }, (i, state) =>
+        {
+            try
+            {
+                piece(i);
+            }
+            catch (Exception e)
+            {
+                failures[i] = ExceptionDispatchInfo.Capture(e);
+                state.Break();   // pieces before this one are done all the same, so that the first failure is always the same
+            }
+        });
+        failures.FirstOrDefault(f => f is not null)?.Throw();
+    }
+}
