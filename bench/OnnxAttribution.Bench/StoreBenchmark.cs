@@ -9,7 +9,11 @@ namespace OnnxAttribution.Bench;
 /// <param name="ReadSeconds">From the directory back to edges in memory.</param>
 /// <param name="MoreMemoryBytes">Most bytes resident up to the end of writing, beyond those before it (the edges are among these).</param>
 /// <param name="FileBytes">On disk, all three files.</param>
-internal sealed record StoreTiming(int Edges, double WriteSeconds, double ReadSeconds, long MoreMemoryBytes, long FileBytes);
+internal sealed record StoreTiming(int Edges, double WriteSeconds, double ReadSeconds, long MoreMemoryBytes, long FileBytes)
+{
+    /// <summary>Not measured.</summary>
+    public static StoreTiming None { get; } = new(0, 0, 0, 0, 0);
+}
 
 /// <summary>Writes a run of random edges and reads it back, against the clock.</summary>
 internal static class StoreBenchmark

@@ -25,6 +25,7 @@ public sealed class SpeedTablesTests : IDisposable
         IBenchRecord record = Path.GetFileName(file).Split('-')[0] switch
         {
             "graph" => RecordFile.Read<GraphRecord>(path),
+            "batch" => RecordFile.Read<BatchRecord>(path),
             "dataset" => RecordFile.Read<DatasetSpeedRecord>(path),
             _ => RecordFile.Read<AblationRecord>(path),
         };
