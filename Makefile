@@ -64,8 +64,11 @@ bench: build
 	else \
 		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(BENCH) --record benchmarks; \
 	fi
+	$(BENCH) --refine 0 --screen --record benchmarks
+	$(BENCH) --batch 32 --screen --record benchmarks
 	$(BENCH) --model-shape pythia-70m --record benchmarks
 	$(BENCH) --ablate --runs 1 --record benchmarks
+	$(BENCH) --tables README.md
 	$(BENCH) --tables docs/explanation/memory-and-speed.md
 
 # docs/results/validation*.md: every estimator against real interventions on held-out prompts

@@ -22,6 +22,7 @@ internal static class SpeedTables
         ["lengths"] = files => Lengths([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["screens"] = files => Screens([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["batch"] = files => Batch(RecordFile.Read<BatchRecord>(files[0])),
+        ["summary"] = SpeedSummary.Of,
         ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["plans"] = files => Plans([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["queries"] = files => Queries(RecordFile.Read<DatasetSpeedRecord>(files[0])),
@@ -162,9 +163,12 @@ internal static class SpeedTables
 
     private static string Gflops(GraphRecord r) => $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s";
 
-    private static string Memory(long bytes) => $"{bytes / GiB:f1} GiB";
+    public static string Memory(long bytes) => $"{bytes / GiB:f1} GiB";
 
-    private static string Table(string[] head, params string[][] rows)
+    /// <summary>Milliseconds below a second, else seconds.</summary>
+    public static string Time(double seconds) => seconds < 1 ? $"{seconds * 1000:f0} ms" : $"{seconds:f1} s";
+
+    public static string Table(string[] head, params string[][] rows)
     {
         var text = new StringBuilder().Append($"| {string.Join(" | ", head)} |\n").Append($"|{string.Concat(head.Select(_ => "---|"))}\n");
         foreach (var row in rows) text.Append($"| {string.Join(" | ", row)} |\n");

@@ -26,7 +26,7 @@ internal static class DatasetMode
         var lines = PromptFile.Read(file);
         DatasetDirectory.CheckFree(directory, resume);
         using var progress = new ProgressLine(invocation.Error);
-        using var model = Opened(() => open(lines.Count, PromptWindows.Lanes(lines.Select(l => l.Task))), progress);
+        using var model = Opened(open, lines, asked.Options.Request(asked.Parsed).PartSize, progress);
         TwiceBegun.WarnOfFile(model, lines, request, invocation.Error);
         var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
         var begun = DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel);
@@ -58,10 +58,12 @@ internal static class DatasetMode
         return dataset.Failures + dataset.FailedBefore == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static LoadedModel Opened(Func<LoadedModel> open, ProgressLine progress)
+    private static LoadedModel Opened(Func<int, int, LoadedModel> open,
+        IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, int partSize, ProgressLine progress)
     {
         progress.Report("opening the model");
-        var model = open();
+        var lanes = PromptWindows.Lanes(lines.Select(l => l.Task));
+        var model = open(lines.Count, Math.Min(lanes, Math.Min(lines.Count, partSize)));
         progress.Dispose();
         return model;
     }

@@ -76,10 +76,11 @@ internal sealed class LocalReplacement
                 foreach (var f in part.Encoding.Features[t]) active[(t * n) + Array.BinarySearch(features, f)] = 1;
             }
             int width = dictionary.Width, written = dictionary.OutputWidth, layers = dictionary.OutputLayers;
-            feed.Add(mlp.Encoder, features.Length > 0 ? part.Columns.All : new float[width], n, width)
+            feed.Add(mlp.Encoder, features.Length > 0 ? part.Columns.Of(features) : new float[width], n, width)
                 .Add(mlp.Bias, bias, n)
                 .Add(mlp.Active, active, _positions, n)
-                .Add(mlp.Decoder, features.Length > 0 ? part.Encoding.Decoder.All : new float[layers * written], n, layers, written)
+                .Add(mlp.Decoder, features.Length > 0 ? part.Encoding.Decoder.Of(features) : new float[layers * written], n, layers,
+                    written)
                 .Add(mlp.Rest, Rest(part, dictionary), _positions, written);
         }
     }

@@ -8,10 +8,12 @@ internal static class MemoryNeed
 {
     /// <param name="options">As they are asked for.</param>
     /// <param name="bytes">That the process may have.</param>
-    /// <exception cref="AttributionException">In the smallest pieces it needs more; the message says what for.</exception>
+    /// <exception cref="AttributionException">The prompt has no such position, or in the smallest pieces the graph needs more; the message
+    /// says what for.</exception>
     /// <exception cref="Runtime.MemoryBudgetException">Not even one row fits the budget of a run.</exception>
     public static void Require(LoadedModel model, int positions, GraphOptions options, long bytes)
     {
+        if (options.Metric.Position is { } position) model.RequirePosition(position, positions);
         options = ReplacedOptions.Of(model, options);
         // what nothing is known of counts as nothing: the least that it can be
         var least = new GraphCost(model, options, NodeSample.Of(model, null, options, new Dictionary<string, double>())).Least(positions);

@@ -18,6 +18,7 @@ internal sealed class MovedSteps : IDisposable
     private readonly LoadedModel _model;
     private readonly Step?[] _steps;
     private readonly bool[] _onePosition;
+    private volatile bool _looksAhead;   // of any lane
     private readonly Dictionary<bool, Step> _heads = [];
 
     private MovedSteps(LoadedModel model)
@@ -59,7 +60,11 @@ internal sealed class MovedSteps : IDisposable
     }
 
     /// <summary>Whether some position was found to read a later one: then a move changes what lies before it too.</summary>
-    public bool LooksAhead { get; set; }
+    public bool LooksAhead
+    {
+        get => _looksAhead;
+        set => _looksAhead = value;
+    }
 
     /// <summary>Per site the last one that is computed from it; the number of sites: the logits are.</summary>
     public IReadOnlyList<int> LastRead { get; }

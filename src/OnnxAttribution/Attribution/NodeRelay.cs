@@ -72,7 +72,7 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
             if (results.Length > 1)
             {
                 using var leaks = results[1];
-                if (!_steps.LooksAhead && leaks.Floats()[0] > 0)
+                if (!_held.LooksAhead && leaks.Floats()[0] > 0)
                 {
                     _steps.LooksAhead = true;
                     return false;

@@ -1,10 +1,12 @@
 using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
 
 /// <summary>What became of one prompt of several: what was found, or why nothing was.</summary>
 /// <param name="Found">default where there is a failure.</param>
-internal readonly record struct Outcome<T>(T? Found, AttributionException? Failure) where T : class
+/// <param name="Failure">What was asked cannot be, or needs more memory than it may take.</param>
+internal readonly record struct Outcome<T>(T? Found, Exception? Failure) where T : class
 {
     /// <summary>What is found, or the failure where it is one of the prompt's own.</summary>
     public static Outcome<T> Of(Func<T> find)
@@ -13,7 +15,7 @@ internal readonly record struct Outcome<T>(T? Found, AttributionException? Failu
         {
             return new(find(), null);
         }
-        catch (AttributionException e)
+        catch (Exception e) when (e is AttributionException or MemoryBudgetException)
         {
             return new(null, e);
         }

@@ -8,6 +8,10 @@ internal sealed class RelayRows(MovedSteps steps, int sites, int positions, int 
 {
     private readonly PackedRows?[] _held = new PackedRows?[sites];
 
+    /// <summary>As it was known when the relay began (<see cref="MovedSteps.LooksAhead"/>): another lane may find out in the middle.
+    /// </summary>
+    public bool LooksAhead { get; } = steps.LooksAhead;
+
     /// <summary>What is held of a site; where nothing has moved it, all positions of row 0.</summary>
     public PackedRows Of(int site) => _held[site] ?? Still(atOne: false);
 
@@ -55,7 +59,7 @@ internal sealed class RelayRows(MovedSteps steps, int sites, int positions, int 
         var rows = Still(atOne);
         foreach (var span in before.Spans.Skip(1))
         {
-            var first = atOne ? metricPosition : steps.LooksAhead ? 0 : span.First;
+            var first = atOne ? metricPosition : LooksAhead ? 0 : span.First;
             rows.Add(span.Row, first, atOne ? 1 : positions - first);
         }
         return rows;

@@ -55,7 +55,7 @@ internal sealed class SiteExpansion(LoadedModel model, IReadOnlyList<(ModelPass 
         lock (_lock) _columnTicks += Stopwatch.GetTimestamp() - start;
         dictionary.ReleaseEncoder();
         // decoder rows stay while all that do fit; those of a site alone always have to
-        var stays = decoder.IsLent || Take(ref _decoderBudget, sizeof(float) * (long)decoder.All.Length);
+        var stays = decoder.IsLent || Take(ref _decoderBudget, sizeof(float) * decoder.Count);
         var (result, first, patchFirst) = (new SiteEffects[prompts.Count], 0, rows);
         for (var p = 0; p < result.Length; p++)
         {

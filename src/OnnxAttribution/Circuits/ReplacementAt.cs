@@ -35,7 +35,7 @@ internal sealed class ReplacementAt(int[] features, float[] activations, ReadOnl
         {
             var some = features[first..Math.Min(features.Length, first + Block)];
             var rows = dictionary.DecoderRows(some, threads);
-            for (var i = 0; i < some.Length; i++) TensorPrimitives.MultiplyAdd(rows.At(i), activations[first + i], sum, sum);
+            for (var i = 0; i < some.Length; i++) TensorPrimitives.MultiplyAdd(rows[some[i]], activations[first + i], sum, sum);
         }
         return _sum = sum;
     }

@@ -85,7 +85,7 @@ internal sealed class DashboardAssembly(TokenTexts vocabulary, long tokens, Feat
     {
         var rows = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], weights.Threads);
         var result = new float[checked(dictionary.FeatureCount * dictionary.Width)];
-        for (var f = 0; f < dictionary.FeatureCount; f++) rows.At(f).CopyTo(result.AsSpan(f * dictionary.Width));
+        for (var f = 0; f < dictionary.FeatureCount; f++) rows[f].CopyTo(result.AsSpan(f * dictionary.Width));
         return result;
     }
 

@@ -83,7 +83,7 @@ internal sealed class PromotedTokens
             var sum = result.AsSpan(i * d, d);
             for (var layer = 0; layer < dictionary.OutputLayers; layer++)
             {
-                System.Numerics.Tensors.TensorPrimitives.Add(sum, rows.At(i).Slice(layer * d, d), sum);
+                System.Numerics.Tensors.TensorPrimitives.Add(sum, rows[features[i]].Slice(layer * d, d), sum);
             }
         }
         return result;

@@ -26,11 +26,27 @@ internal sealed class FeatureVectors
     public bool Has(int feature) => _features is null || Array.BinarySearch(_features, feature) >= 0;
 
     /// <summary>float32 [d].</summary>
-    public ReadOnlySpan<float> this[int feature] => At(_features is null ? feature : Array.BinarySearch(_features, feature));
+    public ReadOnlySpan<float> this[int feature] =>
+        _vectors.Span.Slice((_features is null ? feature : Array.BinarySearch(_features, feature)) * _width, _width);
 
-    /// <summary>[features, d].</summary>
-    public Memory<float> All => _vectors;
+    /// <summary>How many numbers they are in memory; of lent ones none.</summary>
+    public long Count => IsLent ? 0 : _vectors.Length;
+
+    /// <summary>[features, d], in one piece: a copy unless these are all.</summary>
+    /// <param name="features">Ascending.</param>
+    public Memory<float> Of(int[] features)
+    {
+        if (_features is not null ? features.AsSpan().SequenceEqual(_features) : features.Length * (long)_width == _vectors.Length)
+        {
+            return _vectors;
+        }
+        var some = new float[checked(features.Length * _width)];
+        for (var i = 0; i < features.Length; i++) this[features[i]].CopyTo(some.AsSpan(i * _width));
+        return some;
+    }
 
     /// <summary>The vector of the i-th feature, to be filled.</summary>
-    public Span<float> At(int i) => _vectors.Span.Slice(i * _width, _width);
+    /// <exception cref="InvalidOperationException">They are lent.</exception>
+    public Span<float> At(int i) => IsLent ? throw new InvalidOperationException("what is lent is not written to")
+        : _vectors.Span.Slice(i * _width, _width);
 }

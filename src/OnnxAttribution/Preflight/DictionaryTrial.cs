@@ -124,7 +124,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
                     var activations = active[task].Activations(r);
                     for (var i = 0; i < features.Length; i++)
                     {
-                        TensorPrimitives.MultiplyAdd(_decoder.At(features[i]), activations[i] * (weights?[features[i]] ?? 1), row, row);
+                        TensorPrimitives.MultiplyAdd(_decoder[features[i]], activations[i] * (weights?[features[i]] ?? 1), row, row);
                     }
                 }
             });
@@ -141,7 +141,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
                 for (var i = 0; i < features.Length; i++) row[features[i]] = activations[i] * (weights?[features[i]] ?? 1);
             }
         });
-        encoder.Decode(dictionary, dense, _decoder.All, result);
+        encoder.Decode(dictionary, dense, _decoder.Of([.. Enumerable.Range(0, n)]), result);
         return result;
     }
 
@@ -171,7 +171,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
         var result = new float[dictionary.FeatureCount];
         for (var i = 0; i < result.Length; i++)
         {
-            var norm = TensorPrimitives.Norm<float>(_decoder.At(i));
+            var norm = TensorPrimitives.Norm<float>(_decoder[i]);
             result[i] = norm == 0 ? 0 : MathF.Pow(norm, p);
         }
         return result;

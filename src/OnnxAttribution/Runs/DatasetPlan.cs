@@ -68,14 +68,15 @@ public sealed record DatasetPlan
     internal static DatasetPlan Of(LoadedModel model, IReadOnlyList<(PromptTask? Task, string? Error)> lines, GraphRequest request,
         DatasetRequest asked)
     {
-        var tokens = Tokenized(model, lines, request.PrependBos ?? model.PrependsBos);
+        var tokens = Tokenized(model, lines, request);
         PromptTokens[] good = [.. tokens.OfType<PromptTokens>()];
         var basis = PlanBasis.Of(model, good[good.Length / 2], request.Graph);
         var lengths = new PlannedLengths(basis, good);
-        var parts = (lines.Count + asked.PartSize - 1) / asked.PartSize;
+        var parts = (int)(((long)lines.Count + asked.PartSize - 1) / asked.PartSize);
         PlannedShare Of((int From, int To) range)
         {
-            var own = tokens.Take((range.From * asked.PartSize)..(range.To * asked.PartSize)).OfType<PromptTokens>().ToList();
+            int Line(int part) => (int)Math.Min((long)part * asked.PartSize, tokens.Length);
+            var own = tokens.Take(Line(range.From)..Line(range.To)).OfType<PromptTokens>().ToList();
             var (rows, nodes, edges) = (0.0, 0.0, 0.0);
             foreach (var prompt in own)
             {
@@ -99,8 +100,10 @@ public sealed record DatasetPlan
     }
 
     // null where a line would fail
-    private static PromptTokens?[] Tokenized(LoadedModel model, IReadOnlyList<(PromptTask? Task, string? Error)> lines, bool prependBos)
+    private static PromptTokens?[] Tokenized(LoadedModel model, IReadOnlyList<(PromptTask? Task, string? Error)> lines,
+        GraphRequest request)
     {
+        var (least, prependBos) = ((request.Graph.Metric.Position ?? 0) + 1, request.PrependBos ?? model.PrependsBos);
         var (tokens, wrong) = (new PromptTokens?[lines.Count], (PromptException?)null);
         foreach (var (i, (task, error)) in lines.Index())
         {
@@ -108,15 +111,16 @@ public sealed record DatasetPlan
             try
             {
                 var found = PromptTokens.Of(task ?? throw new PromptException(error!), model.Tokenizer, prependBos);
-                if (found.Clean.Length <= model.ContextLength) tokens[i] = found;
+                if (found.Clean.Length <= model.ContextLength && found.Clean.Length >= least) tokens[i] = found;
             }
             catch (PromptException e)
             {
-                wrong ??= e;
+                wrong ??= new PromptException($"no prompt has a graph; of number {i + 1}: {e.Message}");
             }
         }
         return Array.Exists(tokens, t => t is not null) ? tokens
-            : throw wrong ?? new PromptException("no prompt is short enough for the model's context; shorten them");
+            : throw wrong ?? new PromptException($"no prompt has {least} to {model.ContextLength} tokens, as the metric and the model's "
+                + "context ask for");
     }
 
     /// <summary>What prompts of each length take, counted at some lengths.</summary>
@@ -133,7 +137,7 @@ public sealed record DatasetPlan
                     : [.. Enumerable.Range(0, MostLengths).Select(i => lengths[i * (lengths.Length - 1) / (MostLengths - 1)]).Distinct()];
                 _counted[group.Key] = [.. some.Select(n => (n, Figures(basis, basis.Cost.Of(n, group.Key))))];
             }
-            var longest = prompts.MaxBy(p => p.Clean.Length)!;
+            var longest = prompts.MaxBy(p => (p.Clean.Length, p.Patch is not null))!;
             Longest = GraphPlan.Of(basis, basis.Cost.Of(longest.Clean.Length, longest.Patch is not null));
         }
 

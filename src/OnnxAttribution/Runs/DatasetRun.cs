@@ -35,6 +35,7 @@ public sealed class DatasetRun
     /// <param name="asked">How it is laid out, and what of it is written; null: as the command does it.</param>
     /// <exception cref="ArgumentNullException">There is no model, no prompts, no request or no path.</exception>
     /// <exception cref="ArgumentException">There is no prompt, or two have one id.</exception>
+    /// <exception cref="AttributionException">No prompt of the model has such a graph.</exception>
     /// <exception cref="RunDirectoryException">Something else is there, or the dataset was asked for something else, or it cannot be
     /// written; whole parts stay.</exception>
     /// <exception cref="Runtime.MemoryBudgetException">A prompt needs more memory than it may take; whole parts stay.</exception>

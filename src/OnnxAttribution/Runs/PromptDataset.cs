@@ -52,8 +52,13 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     public IReadOnlyList<int> Busy => _busy;
 
     /// <summary>What a dataset is asked for.</summary>
+    /// <exception cref="AttributionException">No prompt of the model has such a graph.</exception>
     public static DatasetRecord Record(LoadedModel model, GraphRequest request,
-        IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, DatasetRequest asked) => new()
+        IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, DatasetRequest asked)
+    {
+        // what holds of every prompt is said once, before anything is begun
+        _ = request.SumOverPositions ? GraphFinder.CheckedSummed(model, request.Graph) : GraphFinder.Checked(model, request.Graph);
+        return new()
         {
             Metric = Metric.NameOf(request.Graph.Metric.Kind),
             Position = request.Graph.Metric.Position,
@@ -62,7 +67,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             PartSize = asked.PartSize,
             AllNodes = asked.AllNodes,
             Sites = RecordParts.Names(model),
-            // memory changes no number, and shards may have different ones
+            // memory changes last digits at most, and shards may have different ones
             Options = RecordParts.Options(request, model) with { MemoryBytes = null },
             Bootstrap = MeanBootstrap.For(lines.Count),
             PrependBos = request.PrependBos,
@@ -72,6 +77,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             Program = ThisProgram.Name,
             Version = ThisProgram.Version,
         };
+    }
 
     /// <summary>Finds and writes the graphs of all parts that are ours and not whole, and of the mean what can be done by now. A line that
     /// fails is a row that says why.</summary>

@@ -16,8 +16,12 @@ internal static class HostTensor
     /// <remarks>The runtime's sums along an axis begin their vectors where memory is aligned. Where the collector puts
     /// an array changes from run to run, and with it the last digit of what is computed from it; the runtime's own
     /// memory, and mapped files, lie alike each time.</remarks>
+    /// <exception cref="ArgumentException">They are more or fewer than the shape says.</exception>
     public static unsafe OrtValue Over<T>(Memory<T> data, ReadOnlySpan<long> shape) where T : unmanaged
     {
+        var count = 1L;
+        foreach (var size in shape) count *= size;
+        if (count != data.Length) throw new ArgumentException($"{data.Length} entries are no tensor of {count}", nameof(data));
         using var pinned = data.Pin();
         var bytes = (long)data.Length * sizeof(T);
         if (typeof(T) != typeof(float) || (nuint)pinned.Pointer % Alignment == 0 || bytes > MostCopied

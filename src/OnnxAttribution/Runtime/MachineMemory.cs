@@ -1,4 +1,5 @@
 using System.Globalization;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -59,7 +60,7 @@ internal static class MachineMemory
     {
         try
         {
-            return File.Exists(file) ? File.ReadAllLines(file) : [];
+            return File.Exists(file) ? RegularFile.ReadAllText(file).Split('\n') : [];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -8,7 +8,7 @@ namespace OnnxAttribution.Runtime;
 /// <param name="threads">Threads within an operator; 0, and any number above the cores that the process may use: one per such core.</param>
 /// <param name="cancel">Ends a run in the middle, inside the runtime too.</param>
 /// <param name="memoryBudget">Bytes that the rows of one runtime call may take: as many interventions, cotangents or sequences
-/// run side by side as fit, and no result depends on how many do.</param>
+/// run side by side as fit, and of no result more than last digits depends on how many do.</param>
 /// <param name="lanes">How many prompts of a dataset are worked at side by side, at most one per thread; the threads are shared out
 /// among them. On a processor short prompts are quickest with a lane per thread: no thread waits for another.</param>
 public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default,
@@ -24,10 +24,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     public DeviceKind Device { get; } = device;
 
     /// <summary>How many prompts of a dataset are worked at side by side.</summary>
-    public int Lanes { get; } = Math.Clamp(lanes, 1, InAll(threads));
+    public int Lanes { get; } = InAll(threads) / Each(threads, lanes);
 
     /// <summary>How many threads work within an operator, in each lane; in all at most one per core that the process may use.</summary>
-    public int Threads { get; } = InAll(threads) / Math.Clamp(lanes, 1, InAll(threads));
+    public int Threads { get; } = Each(threads, lanes);
 
     /// <summary>Ends what runs, with an <see cref="OperationCanceledException"/>.</summary>
     public CancellationToken Cancel { get; } = cancel;
@@ -46,6 +46,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
 
     /// <summary>Cores that this process may use: its affinity and its share of the machine's time are heeded.</summary>
     internal static int UsableCores => Environment.ProcessorCount;
+
+    // so many lanes at most, and no thread that is left over where that can be
+    private static int Each(int threads, int lanes) => InAll(threads) is var all && Math.Clamp(lanes, 1, all) is var most
+        ? (all + most - 1) / most : 1;
 
     private static int InAll(int threads) => threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
 

@@ -106,6 +106,14 @@ internal sealed partial class DatasetDirectory
     public void RemoveSums()
     {
         var sums = System.IO.Path.Combine(Path, DatasetNames.Sums);
-        if (HasMean && Directory.Exists(sums)) Directory.Delete(sums, recursive: true);
+        if (!HasMean || !Directory.Exists(sums)) return;
+        try
+        {
+            Directory.Delete(sums, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // another shard that ended was quicker
+        }
     }
 }

@@ -45,6 +45,13 @@ internal sealed class TranscoderGolden : IDisposable
         return to;
     }
 
+    /// <summary>The same with screens beside the transcoders.</summary>
+    public string ScreenedBundle(string to)
+    {
+        BundleWriter.Write(new ExportOptions(Checkpoint, [Transcoders], to) { Screens = true });
+        return to;
+    }
+
     public LoadedModel OpenModel(TemporaryDirectory at, params string[] sites) =>
         LoadedModel.OpenSelected(Bundle(at["bundle"]),
             new ModelSelection(sites.Length == 0 ? null : sites, MlpReplacement.WhereOnlyTranscoders), new RunContext(threads: 1));

@@ -7,7 +7,8 @@ public sealed class SpeedTablesTests : IDisposable
     private readonly TemporaryDirectory _directory = new();
 
     public static TheoryData<string> Pages =>
-        [.. Files("docs", "*.md").Where(p => File.ReadAllText(p).Contains("<!-- speed: ")).Select(Named)];
+        [.. Files("docs", "*.md").Append(Path.Combine(Repository.Root, "README.md"))
+            .Where(p => File.ReadAllText(p).Contains("<!-- speed: ")).Select(Named)];
 
     public static TheoryData<string> Records => [.. Files("benchmarks", "*.json").Select(Named)];
 

@@ -49,6 +49,19 @@ public sealed class PlanCommandTests(Random2Fixture model) : IClassFixture<Rando
         Assert.Contains("1 line without a graph, which --dry-run tells", words);
     }
 
+    [Fact]
+    public void Lines_without_the_metrics_position_are_failing_ones_and_parts_may_be_as_large_as_can_be()
+    {
+        var file = _directory["p.jsonl"];
+        File.WriteAllLines(file, [.. Enumerable.Range(1, 9).Select(i => $"{{\"prompt\": \"{new string('a', i)}\"}}")]);
+        var plan = JsonNode.Parse(Plan("--prompts", file, "--position", "4", "--part-size", "2147483647", "--json").Output)!;
+        Assert.Equal((6, 3, 1), ((int)plan["dataset"]!["prompts"]!, (int)plan["failing"]!, (int)plan["dataset"]!["parts"]!));
+        Verb.Run("graph", "--model", model.Bundle, "--plan", "--prompts", file, "--position", "20")
+            .Failed(1, "no prompt has 21 to 32 tokens, as the metric and the model's context ask for");
+        Verb.Run("graph", "--model", model.Bundle, "--plan", "--prompt", "a", "--position", "7")
+            .Failed(1, "position 7 is outside the prompt, whose tokens are 0 to 1");
+    }
+
     [Theory]
     [InlineData("--dry-run", "--prompts", "x"), InlineData("--directories", "--prompts", "x"), InlineData("--validate", "--prompt", "x"),
         InlineData("--certify", "--prompt", "x")]

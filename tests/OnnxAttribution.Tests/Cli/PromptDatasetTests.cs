@@ -35,6 +35,18 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
     }
 
     [Fact]
+    public void A_line_without_the_metrics_position_fails_alone()
+    {
+        var run = Dataset("set", "--position 4");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("line 4: position 4 is outside the prompt, whose tokens are 0 to 3", run.Error);
+        Assert.Equal(1, run.Error.Split("outside the prompt").Length - 1);
+        Assert.Contains("4", Query("set", "SELECT count(*) FROM prompts WHERE error IS NULL"));
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "a", "--position", "7", "--out", _directory["one"])
+            .Failed(1, "position 7 is outside the prompt, whose tokens are 0 to 1");
+    }
+
+    [Fact]
     public void Features_lie_together_so_that_few_row_groups_hold_one()
     {
         Dataset("set", "--part-size 5").Done();

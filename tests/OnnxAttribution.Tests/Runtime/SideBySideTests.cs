@@ -28,6 +28,22 @@ public sealed class SideBySideTests
         Assert.All(done, n => Assert.Equal(1, n));
     }
 
+    [Fact]
+    public void Within_a_lane_pieces_are_done_one_after_the_other()
+    {
+        var context = new RunContext(threads: 2, lanes: 2);
+        SideBySide.For(context, 8, _ =>
+        {
+            var (thread, running) = (Environment.CurrentManagedThreadId, 0);
+            SideBySide.For(context, 5, _ =>
+            {
+                Assert.Equal(thread, Environment.CurrentManagedThreadId);
+                Assert.Equal(1, ++running);
+                running--;
+            });
+        });
+    }
+
     [Theory, InlineData(1), InlineData(2)]
     public void The_first_failure_is_thrown_as_it_was(int lanes)
     {

@@ -122,6 +122,41 @@ public sealed class PromptGraphsTests(Random2Bundle bundle) : IClassFixture<Rand
     }
 
     [Fact]
+    public void A_prompt_that_needs_too_much_memory_ends_no_other()
+    {
+        PromptRequest[] asked = [.. ((int[][])[[256, 1], Random2Bundle.WholeContext, [256, 3, 4]]).Select(t =>
+            new PromptRequest(t, null, new GraphOptions().Linear()))];
+        // the first of these budgets with which the short ones go through
+        for (var budget = 1000L; ; budget += budget / 4)
+        {
+            using var model = LoadedModel.Open(bundle.Path, ["resid", "mlp"],
+                new RunContext(threads: 2, memoryBudget: budget, lanes: 2));
+            var found = PromptGraphs.Find(model, asked, isSummed: false);
+            Assert.IsType<MemoryBudgetException>(found[1].Failure);
+            if (found[0].Found is not null && found[2].Found is not null) return;
+        }
+    }
+
+    /// <summary>One lane finds out that positions read later ones while another has begun without knowing.</summary>
+    [Fact]
+    public void A_model_that_looks_ahead_gives_in_lanes_what_it_gives_alone()
+    {
+        using var sketch = AttentionSketch.Model("Wq");
+        var options = new GraphOptions(new MetricRequest(MetricKind.Logprob, 1)) { Refine = 8 }.KeepingAll();
+        PromptRequest[] asked = [.. Enumerable.Range(0, 12).Select(i =>
+            new PromptRequest([1, 102 + i, 7, 140 - i, .. Enumerable.Range(0, i % 3).Select(t => t + 9)], null, options))];
+        using var one = LoadedModel.Open(sketch.Bundle, [], new RunContext(threads: 1));
+        using var two = LoadedModel.Open(sketch.Bundle, [], new RunContext(threads: 2, lanes: 2));
+        var found = PromptGraphs.Find(two, asked, isSummed: false);
+        Assert.True(MovedSteps.Of(two).LooksAhead);
+        for (var i = 0; i < asked.Length; i++)
+        {
+            var alone = GraphFinder.Find(one, asked[i].Tokens, null, options);
+            GraphComparison.Numbers(alone.Nodes.Select(n => n.Effect), found[i].Found!.Nodes.Select(n => n.Effect), Tolerance, "effects");
+        }
+    }
+
+    [Fact]
     public void What_overflows_is_said_of_its_own_prompt()
     {
         using var directory = new TemporaryDirectory();

@@ -97,6 +97,23 @@ public sealed class ReplacedGraphTests : IDisposable
             e => Assert.Equal(SiteKind.ResidMid, graph.Nodes[e.Up].Site.Kind));
     }
 
+    /// <summary>A screen's columns are those of all features, lent; a graph takes those of the active ones.</summary>
+    [Theory, InlineData("transcoders-plt"), InlineData("transcoders-clt")]
+    public void A_screen_changes_nothing(string name)
+    {
+        using var golden = TranscoderGolden.Open(name);
+        using var plain = golden.OpenModel(_directory);
+        var options = new GraphOptions(golden.Metric).KeepingAll();
+        var expected = GraphFinder.Find(plain, golden.Tokens, null, options);
+        foreach (var prompts in (int[])[1, WeightPacking.ManyPrompts + 1])
+        {
+            using var screened = LoadedModel.OpenSelected(golden.ScreenedBundle(_directory[$"screened{prompts}"]),
+                new ModelSelection(null, MlpReplacement.WhereOnlyTranscoders), new RunContext(threads: 1), prompts);
+            Assert.Contains(screened.SelectedSites, s => s.Dictionary?.Screen is not null);
+            GraphComparison.Same(expected, GraphFinder.Find(screened, golden.Tokens, null, options), 1e-5);
+        }
+    }
+
     [Fact]
     public void Zeroed_positions_have_tokens_and_no_other_nodes()
     {
