@@ -23,13 +23,14 @@ internal sealed class GradientGraphs : IDisposable
     private IReadOnlyList<AttentionTensors>? _attentions;
     private readonly Dictionary<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = [];
     private readonly Dictionary<(MetricKind, Estimator), (GraphRunner Runner, OnnxGraph Graph)> _batches = [];
+    private readonly Lazy<OnnxGraph> _anyBatch;
     private readonly Lazy<ForwardPass> _forward;
     private readonly Lock _lock = new();
 
     private GradientGraphs(LoadedModel model)
     {
         _model = model;
-        TakesBatches = model.Bundle.WithoutInterventions(batch: null)[ModelBundle.Tokens].Shape![0].Size is null;
+        _anyBatch = new(() => model.Bundle.WithoutInterventions(batch: null));
         _forward = new(() => new ForwardPass(_model,
             _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct()));
     }
@@ -59,9 +60,9 @@ internal sealed class GradientGraphs : IDisposable
         Made(_passGraphs, (kind, estimator), () => MakePass(kind, estimator));
 
     /// <summary>Whether the model's graph takes prompts side by side.</summary>
-    public bool TakesBatches { get; }
+    public bool TakesBatches => _anyBatch.Value[ModelBundle.Tokens].Shape![0].Size is null;
 
-    /// <summary>As <see cref="Pass"/>, of prompts side by side, each with its own tokens of the metric: [batch, …] of everything.</summary>
+    /// <summary>As <see cref="Pass"/>, of prompts side by side, each with its own tokens of the metric; all is [batch, ...].</summary>
     public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator) =>
         Made(_batches, (kind, estimator), () => MakeBatch(kind, estimator));
 
@@ -81,7 +82,7 @@ internal sealed class GradientGraphs : IDisposable
 
     private (GraphRunner Runner, OnnxGraph Graph) MakeBatch(MetricKind kind, Estimator estimator)
     {
-        var model = _model.Bundle.WithoutInterventions(batch: null);
+        var model = _anyBatch.Value;
         Value[] sites = [.. _model.Bundle.Sites.Select(s => model[s.Name])];
         var graph = PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
         return (_model.Runner(graph), graph);

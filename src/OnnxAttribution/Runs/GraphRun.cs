@@ -74,16 +74,8 @@ public sealed class GraphRun
     internal static IReadOnlyList<Outcome<GraphRun>> FindAll(LoadedModel model,
         IReadOnlyList<(PromptTask Task, PromptTokens Tokens)> prompts, GraphRequest request)
     {
-        var fits = prompts.Select(p => p.Tokens.Clean.Length).Distinct().ToDictionary(length => length, length => Outcome<object>.Of(() =>
-        {
-            MemoryNeed.Require(model, length, request.Graph, MachineMemory.Bytes());
-            return model;
-        }));
-        int[] asked = [.. Enumerable.Range(0, prompts.Count).Where(i => fits[prompts[i].Tokens.Clean.Length].Failure is null)];
-        var graphs = PromptGraphs.Find(model, [.. asked.Select(i => Asked(prompts[i].Tokens, request))], request.SumOverPositions);
-        var found = prompts.Select(p => new Outcome<GraphRun>(null, fits[p.Tokens.Clean.Length].Failure)).ToArray();
-        foreach (var (i, graph) in asked.Zip(graphs)) found[i] = graph.Then(g => Of(model, prompts[i], request, g));
-        return found;
+        var graphs = PromptGraphs.Find(model, [.. prompts.Select(p => Asked(p.Tokens, request))], request.SumOverPositions);
+        return [.. graphs.Select((graph, i) => graph.Then(g => Of(model, prompts[i], request, g)))];
     }
 
     private static GraphRun Of(LoadedModel model, (PromptTask Task, PromptTokens Tokens) prompt, GraphRequest request, CausalGraph graph) =>

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 
@@ -18,6 +19,9 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     private long _start;
     private int _done, _of, _before, _beforeNow;
     private string _stage = DatasetProgress.Prompts;
+
+    // tokens of the longest prompt so far that there is memory for
+    private int _fits;
 
     /// <summary>Which parts are ours.</summary>
     public PromptShard Shard { get; init; } = PromptShard.Whole;
@@ -177,9 +181,22 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     // side by side
     private void Prompts(Line[] window)
     {
-        Line[] sound = [.. window.Where(p => p.Tokens is not null)];
+        foreach (var line in window.Where(p => p.Tokens?.Clean.Length > _fits)) line.Failure = Refusal(line.Tokens!.Clean.Length);
+        Line[] sound = [.. window.Where(p => p.Failure is null)];
         var runs = GraphRun.FindAll(model, [.. sound.Select(p => (p.Task!, p.Tokens!))], request);
         for (var i = 0; i < sound.Length; i++) (sound[i].Run, sound[i].Failure) = (runs[i].Found, runs[i].Failure);
+    }
+
+    // of what the machine's memory will not do for; a shorter prompt takes less
+    private Exception? Refusal(int length)
+    {
+        var asked = Outcome<GraphRequest>.Of(() =>
+        {
+            MemoryNeed.Require(model, length, request.Graph, MachineMemory.Bytes());
+            return request;
+        });
+        if (asked.Failure is null) _fits = Math.Max(_fits, length);
+        return asked.Failure;
     }
 
     private void Add(DatasetPart part, GraphSum sum, Line prompt)

@@ -8,8 +8,8 @@ internal static class SideBySide
     [ThreadStatic]
     private static bool t_isLane;
 
-    /// <summary>Does pieces 0 to <paramref name="count"/> − 1; one after the other where this is a piece itself. Where some fail, the first
-    /// one's exception is thrown as it was.</summary>
+    /// <summary>Does pieces 0 to <paramref name="count"/> − 1; one after the other where this is a piece itself. Where some fail, the
+    /// first one's exception is thrown as it was.</summary>
     public static void For(RunContext context, int count, Action<int> piece)
     {
         if (context.Lanes == 1 || count == 1 || t_isLane)

@@ -120,6 +120,9 @@ public sealed class CheckpointedPassTests(Random2Bundle bundle) : IClassFixture<
         Assert.Equal(expected.Sites.Keys, actual.Sites.Keys);
         foreach (var (site, x) in expected.Sites) GraphComparison.Numbers(x, actual.Sites[site], Tolerance, $"{what}: {site}");
         Assert.Equal(expected.Gradients.Keys, actual.Gradients.Keys);
-        foreach (var (site, g) in expected.Gradients) GraphComparison.Numbers(g, actual.Gradients[site], Tolerance, $"{what}: ∂m/∂{site}");
+        foreach (var (site, g) in expected.Gradients)
+        {
+            GraphComparison.Numbers(g, actual.Gradients[site], Tolerance, $"{what}: ∂m/∂{site}");
+        }
     }
 }
