@@ -14,6 +14,7 @@ internal sealed class GradientGraphs : IDisposable
     private readonly LoadedModel _model;
     private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = [];
     private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _passes = [];
+    private readonly Dictionary<(MetricKind, Estimator, long), long> _passBytes = [];
     private readonly Dictionary<(string, Estimator), SegmentJacobian?> _segments = [];
     private readonly Dictionary<(string, Estimator), GraphRunner> _segmentRunners = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
@@ -58,6 +59,15 @@ internal sealed class GradientGraphs : IDisposable
     /// <summary>The graph of <see cref="Pass"/>, without a session.</summary>
     public (MetricGraph Metric, OnnxGraph Graph) PassGraph(MetricKind kind, Estimator estimator) =>
         Made(_passGraphs, (kind, estimator), () => MakePass(kind, estimator));
+
+    /// <summary>Bytes that tensors between inputs and outputs of <see cref="Pass"/> take at once (<see cref="LiveMemory"/>).</summary>
+    /// <param name="sizes">Of symbolic axes; of a model without replacements the prompt's length, which is counted once.</param>
+    public long PassBytes(MetricKind kind, Estimator estimator, IReadOnlyDictionary<string, long> sizes)
+    {
+        var graph = PassGraph(kind, estimator).Graph;
+        return _model.IsReplaced ? LiveMemory.Peak(graph, sizes)
+            : Made(_passBytes, (kind, estimator, sizes["position"]), () => LiveMemory.Peak(graph, sizes));
+    }
 
     /// <summary>Whether the model's graph takes prompts side by side.</summary>
     public bool TakesBatches => _anyBatch.Value[ModelBundle.Tokens].Shape![0].Size is null;

@@ -13,7 +13,7 @@ internal static class PassMemory
     /// <summary>Bytes that tensors between inputs and outputs of a whole pass take at once (<see cref="LiveMemory"/>).</summary>
     /// <param name="sizes">Of symbolic axes (<see cref="LocalReplacement.Sizes"/>).</param>
     public static long OfWhole(LoadedModel model, MetricKind kind, Estimator estimator, IReadOnlyDictionary<string, long> sizes) =>
-        LiveMemory.Peak(GradientGraphs.Of(model).PassGraph(kind, estimator).Graph, sizes);
+        GradientGraphs.Of(model).PassBytes(kind, estimator, sizes);
 
     /// <summary>Whether a pass is run in one call: it takes at most four times what the rows of a call may take.</summary>
     /// <inheritdoc cref="OfWhole" path="/param"/>
