@@ -23,7 +23,8 @@ internal sealed class GradientGraphs : IDisposable
     private readonly Dictionary<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = [];
     private IReadOnlyList<AttentionTensors>? _attentions;
     private readonly Dictionary<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = [];
-    private readonly Dictionary<(MetricKind, Estimator), (GraphRunner Runner, OnnxGraph Graph)> _batches = [];
+    private readonly Dictionary<(MetricKind, Estimator), OnnxGraph> _batchGraphs = [];
+    private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _batches = [];
     private readonly Lazy<OnnxGraph> _anyBatch;
     private readonly Lazy<ForwardPass> _forward;
     private readonly Lock _lock = new();
@@ -73,8 +74,15 @@ internal sealed class GradientGraphs : IDisposable
     public bool TakesBatches => _anyBatch.Value[ModelBundle.Tokens].Shape![0].Size is null;
 
     /// <summary>As <see cref="Pass"/>, of prompts side by side, each with its own tokens of the metric; all is [batch, ...].</summary>
-    public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator) =>
-        Made(_batches, (kind, estimator), () => MakeBatch(kind, estimator));
+    public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator)
+    {
+        var graph = BatchGraph(kind, estimator);
+        return (Made(_batches, (kind, estimator), () => _model.Runner(graph)), graph);
+    }
+
+    /// <summary>The graph of <see cref="Batch"/>, without a session.</summary>
+    public OnnxGraph BatchGraph(MetricKind kind, Estimator estimator) =>
+        Made(_batchGraphs, (kind, estimator), () => MakeBatch(kind, estimator));
 
     /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
     public ForwardPass Forward => _forward.Value;
@@ -90,12 +98,11 @@ internal sealed class GradientGraphs : IDisposable
         return (metric, PassOf(_model.Graph, _model.AllSites, metric, estimator));
     }
 
-    private (GraphRunner Runner, OnnxGraph Graph) MakeBatch(MetricKind kind, Estimator estimator)
+    private OnnxGraph MakeBatch(MetricKind kind, Estimator estimator)
     {
         var model = _anyBatch.Value;
         Value[] sites = [.. _model.Bundle.Sites.Select(s => model[s.Name])];
-        var graph = PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
-        return (_model.Runner(graph), graph);
+        return PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
     }
 
     private OnnxGraph PassOf(OnnxGraph model, IReadOnlyList<Value> sites, MetricGraph metric, Estimator estimator)
@@ -216,7 +223,7 @@ internal sealed class GradientGraphs : IDisposable
     public void Dispose()
     {
         foreach (var runner in _passes.Values) runner.Dispose();
-        foreach (var (runner, _) in _batches.Values) runner.Dispose();
+        foreach (var runner in _batches.Values) runner.Dispose();
         foreach (var runner in _segmentRunners.Values) runner.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();

@@ -17,7 +17,7 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     /// <summary>A node as an object, with its places in lists, measured.</summary>
     private const int NodeBytes = 160;
 
-    private readonly List<SparseDictionary> _dictionaries = [.. model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()];
+    private readonly List<SparseDictionary> _dictionaries = Of(model);
 
     /// <summary>Bytes that sessions hold of weights beside mapped files.</summary>
     public long LaidOutBytes { get; } = LiveMemory.Copies(pass.Graph, model.PacksWeights)
@@ -27,25 +27,41 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     public static long EncoderBytes(SparseDictionary d) =>
         (d.Screen is null ? sizeof(float) : sizeof(byte)) * (long)d.Width * d.FeatureCount;
 
-    /// <summary>All of it, as chunks are chosen.</summary>
-    public IReadOnlyList<PlannedMemory> All()
+    /// <summary>What the prompt holds beside weights.</summary>
+    /// <param name="shared">Bytes that live at one time in each prompt of a pass that several share.</param>
+    public PromptMemory Held(long shared)
     {
         // long prompts give a session's memory back after each run
         var runs = edges.Select(e => e.RunBytes).ToList();
         var isLong = rows.Positions >= ModelPass.LongFrom;
+        return new(isLong ? 0 : pass.Live, shared, Activations(), rows.Count * NodeBytes,
+            isLong ? Math.Max(pass.Live, runs.Max()) : runs.Sum(), Found());
+    }
+
+    /// <summary>All of it, as chunks are chosen.</summary>
+    public IReadOnlyList<PlannedMemory> All()
+    {
+        var held = Held(0);
         return
         [
-            new("program", Program),
-            new("weights of the model", WeightPacking.BytesOf(pass.Graph), IsMapped: true),
-            new("weights of dictionaries", MappedEncoders(), IsMapped: true),
-            new("weights laid out", LaidOutBytes),
-            new("passes", (isLong ? 0 : pass.Live) + Activations()),
+            .. Weights(model, pass.Graph, LaidOutBytes),
+            new("passes", held.Pass + held.Activations),
             new("dictionaries", Dictionaries()),
-            new("nodes", rows.Count * NodeBytes),
-            new("edges", isLong ? Math.Max(pass.Live, runs.Max()) : runs.Sum()),
-            new("edges found", Found()),
+            new("nodes", held.Nodes),
+            new("edges", held.Edges),
+            new("edges found", held.Found),
         ];
     }
+
+    /// <summary>The program, and the weights that all prompts share.</summary>
+    /// <param name="laidOut">Bytes that sessions hold of weights.</param>
+    public static IEnumerable<PlannedMemory> Weights(LoadedModel model, OnnxGraph pass, long laidOut) =>
+    [
+        new("program", Program),
+        new("weights of the model", WeightPacking.BytesOf(pass), IsMapped: true),
+        new("weights of dictionaries", MappedEncoders(model), IsMapped: true),
+        new("weights laid out", laidOut),
+    ];
 
     /// <summary>What cannot be done with less, the largest part first.</summary>
     public IReadOnlyList<PlannedMemory> Least() =>
@@ -64,9 +80,9 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     // sites and their gradients
     private long Activations() => 2 * sizeof(float) * (long)rows.Positions * model.Bundle.Sites.Sum(model.WidthOf);
 
-    private long MappedEncoders()
+    private static long MappedEncoders(LoadedModel model)
     {
-        var mapped = _dictionaries.Where(d => d.EncoderWeightsEntry.Type == TensorType.F32).ToList();
+        var mapped = Of(model).Where(d => d.EncoderWeightsEntry.Type == TensorType.F32).ToList();
         var stays = mapped.Where(d => !d.HasLargeEncoder).Sum(EncoderBytes);
         return stays + mapped.Where(d => d.HasLargeEncoder).Select(EncoderBytes).DefaultIfEmpty(0).Max();
     }
@@ -78,10 +94,16 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
         var columns = model.HasLargeEncoders ? rows.Distinct.Sum(d => d.Site.Dictionary is { } s ? d.Features * s.Width : 0L) : 0;
         var errors = 2 * (long)rows.Positions * model.SelectedSites.Sum(s => s.Width);
         var dense = _dictionaries.Count == 0 ? 0 : (long)rows.Positions * _dictionaries.Max(d => d.FeatureCount);
-        var converted = _dictionaries.Where(d => d.EncoderWeightsEntry.Type != TensorType.F32)
-            .Sum(d => (d.Width + ((long)d.OutputWidth * d.OutputLayers)) * d.FeatureCount);
-        return sizeof(float) * (decoded + columns + errors + dense + converted);
+        return (sizeof(float) * (decoded + columns + errors + dense)) + Converted(model);
     }
+
+    /// <summary>Bytes of dictionaries whose weights are not float32, as float32.</summary>
+    public static long Converted(LoadedModel model) => sizeof(float) * Of(model)
+        .Where(d => d.EncoderWeightsEntry.Type != TensorType.F32)
+        .Sum(d => (d.Width + ((long)d.OutputWidth * d.OutputLayers)) * d.FeatureCount);
+
+    private static List<SparseDictionary> Of(LoadedModel model) =>
+        [.. model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()];
 
     // a list that grows holds them twice for a moment; those of lumps are summed as they are found
     private long Found()
@@ -91,7 +113,8 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
         return (long)(2 * Unsafe.SizeOf<CausalEdge>() * (edges.Sum(e => e.Pairs) * share * share));
     }
 
-    private static long PackedEncoders(LoadedModel model)
+    /// <summary>Bytes of encoders that are laid out beside mapped files.</summary>
+    public static long PackedEncoders(LoadedModel model)
     {
         var packed = 0L;
         if (!model.PacksWeights) return packed;
