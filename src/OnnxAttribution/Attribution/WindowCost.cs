@@ -95,7 +95,7 @@ internal sealed class WindowCost
             .OrderDescending().Take(lanes).Sum() : Most(h => h.Pass);
         return
         [
-            .. GraphMemory.Weights(_model, Pass, LaidOutBytes),
+            .. GraphMemory.Weights(_model, _expected.Distinct(_model, Positions), Pass, LaidOutBytes),
             new("passes", passes + All(h => h.Activations)),
             new("dictionaries", _isShared ? Dictionaries(lanes)
                 : lanes * _prompts.Max(p => p.Memory.Single(m => m.Name == "dictionaries").Bytes)),
@@ -105,10 +105,13 @@ internal sealed class WindowCost
         ];
     }
 
+    // of clean and patch runs
+    private long Positions => _prompts.Sum(p => (long)p.Tokens * (p.HasPatch ? 2 : 1));
+
     // as SiteExpansion reads them: decoder rows and columns stay as far as the budget goes, and those of a site in each lane beyond it
     private long Dictionaries(int lanes)
     {
-        var positions = _prompts.Sum(p => (long)p.Tokens * (p.HasPatch ? 2 : 1));
+        var positions = Positions;
         var budget = _model.Context.MemoryBudget;
         long Kept(IEnumerable<long> bytes)
         {
@@ -117,8 +120,10 @@ internal sealed class WindowCost
         }
         List<(SparseDictionary Dictionary, long Features)> found = [.. _expected.Distinct(_model, positions)
             .Where(d => d.Site.Dictionary is not null).Select(d => (d.Site.Dictionary!, d.Features))];
-        var decoded = Kept(found.Select(d => sizeof(float) * d.Features * d.Dictionary.OutputWidth * d.Dictionary.OutputLayers));
-        var columns = _model.HasLargeEncoders ? Kept(found.Select(d => sizeof(float) * d.Features * d.Dictionary.Width)) : 0;
+        var decoded = Kept(found.Where(d => !d.Dictionary.LendsDecoder)
+            .Select(d => sizeof(float) * d.Features * d.Dictionary.OutputWidth * d.Dictionary.OutputLayers));
+        var columns = _model.HasLargeEncoders ? Kept(found.Where(d => !d.Dictionary.LendsColumns)
+            .Select(d => sizeof(float) * d.Features * d.Dictionary.Width)) : 0;
         var errors = 2 * sizeof(float) * positions * _model.SelectedSites.Sum(s => s.Width);
         var dense = found.Select(d => Math.Min(MostDense, sizeof(float) * positions * d.Dictionary.FeatureCount)).DefaultIfEmpty(0).Max();
         return decoded + columns + errors + (lanes * dense) + GraphMemory.Converted(_model);

@@ -7,9 +7,9 @@ namespace OnnxAttribution.Clusters;
 /// <summary>The sum of each cluster's vectors: all that cosines of vectors with clusters need.</summary>
 internal sealed class ClusterSums
 {
-    private readonly UnitVectors _rows;
     private const int MostVectors = 4;
 
+    private readonly UnitVectors _rows;
     private readonly float[] _sums;   // [width, stride], so that a vector meets all clusters at once
     private readonly int _clusters, _stride;
 
@@ -43,13 +43,17 @@ internal sealed class ClusterSums
     /// <summary>The length of each cluster's sum, [clusters]: their total is what spherical k-means makes as large as it can.</summary>
     public double[] Lengths()
     {
-        var squares = new double[_clusters];
-        for (long at = 0; at < _sums.LongLength; at += _stride)
+        var squares = new double[_stride];
+        var first = 0;
+        foreach (var some in MemoryMarshal.Cast<float, Vector<float>>(_sums.AsSpan()))
         {
-            for (var c = 0; c < _clusters; c++) squares[c] += (double)_sums[at + c] * _sums[at + c];
+            Vector.Widen(some, out var low, out var high);
+            var at = MemoryMarshal.Cast<double, Vector<double>>(squares.AsSpan(first, Vector<float>.Count));
+            at[0] += low * low;
+            at[1] += high * high;
+            first = (first + Vector<float>.Count) % _stride;
         }
-        for (var c = 0; c < _clusters; c++) squares[c] = Math.Sqrt(squares[c]);
-        return squares;
+        return [.. squares.Take(_clusters).Select(Math.Sqrt)];
     }
 
     /// <summary>Takes a vector out of one cluster and into another.</summary>

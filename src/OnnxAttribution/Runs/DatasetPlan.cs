@@ -47,7 +47,7 @@ public sealed record DatasetPlan
     /// <summary>The longest prompt's plan, were it alone.</summary>
     public required GraphPlan Longest { get; init; }
 
-    /// <summary>How many prompts are worked at side by side.</summary>
+    /// <summary>How many prompts are worked at side by side, a count.</summary>
     public required int Lanes { get; init; }
 
     /// <summary>Memory of the process by what it is for, in bytes: of the largest of the windows of prompts that are run side by side.
