@@ -103,7 +103,12 @@ internal sealed class PlanReport(GraphPlan plan)
                 ["cotangents"] = s.Cotangents, ["tangents"] = s.Tangents,
             })]),
         };
-        if (Dataset is not { } dataset) return json;
+        if (Dataset is { } dataset) Add(dataset, json);
+        return json;
+    }
+
+    private static void Add(DatasetPlan dataset, JsonObject json)
+    {
         json["dataset"] = Json(dataset.Whole);
         json["dataset"]!["lanes"] = dataset.Lanes;
         json["failing"] = dataset.Failing;
@@ -111,7 +116,6 @@ internal sealed class PlanReport(GraphPlan plan)
         json["shard"] = Json(dataset.Share);
         json["shard"]!["number"] = dataset.Shard.Number;
         json["shard"]!["of"] = dataset.Shard.Of;
-        return json;
     }
 
     private static JsonObject Json(PlannedShare share) => new()

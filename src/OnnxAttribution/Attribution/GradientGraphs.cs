@@ -45,6 +45,10 @@ internal sealed class GradientGraphs : IDisposable
         .SkipWhile(s => !model.Selected.Contains(s))
         .Where(s => s.Kind == SiteKind.Resid || model.Selected.Contains(s));
 
+    /// <summary>The kind of metric that passes have: kl has gradient 0 at the clean run.</summary>
+    public static MetricKind PassKind(GraphOptions options) =>
+        options.Metric.Kind == MetricKind.Kl ? MetricKind.Logit : options.Metric.Kind;
+
     public static string GradientName(Site site) => site.Name + ".grad";
 
     /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site

@@ -83,11 +83,7 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
         return (rows, edges, pass, new GraphMemory(model, rows, edges, (pass, live)));
     }
 
-    private MetricKind PassKind => PassOf(options);
-
-    /// <summary>The kind of metric that passes have: kl has gradient 0 at the clean run.</summary>
-    public static MetricKind PassOf(GraphOptions options) =>
-        options.Metric.Kind == MetricKind.Kl ? MetricKind.Logit : options.Metric.Kind;
+    private MetricKind PassKind => GradientGraphs.PassKind(options);
 
     private static Dictionary<string, long> Sizes(int positions, NodeRows rows)
     {

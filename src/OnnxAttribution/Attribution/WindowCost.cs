@@ -68,9 +68,9 @@ internal sealed class WindowCost
         return (together > 1 ? p.SharedPassOperations : p.Stages[0].Operations) / (p.HasPatch ? 2 : 1);
     }
 
-    private OnnxGraph Batch => GradientGraphs.Of(_model).BatchGraph(GraphCost.PassOf(_options), _options.Estimator);
+    private OnnxGraph Batch => GradientGraphs.Of(_model).BatchGraph(GradientGraphs.PassKind(_options), _options.Estimator);
 
-    private OnnxGraph Pass => GradientGraphs.Of(_model).PassGraph(GraphCost.PassOf(_options), _options.Estimator).Graph;
+    private OnnxGraph Pass => GradientGraphs.Of(_model).PassGraph(GradientGraphs.PassKind(_options), _options.Estimator).Graph;
 
     /// <summary>Bytes of weights that sessions lay out or turn, once.</summary>
     public long LaidOutBytes
