@@ -41,9 +41,11 @@ internal static class GraphBenchmark
         var (first, times, median) = Timed(model, prompts, options);
         var sessions = context.SessionTime.TotalSeconds;
         var peak = PeakMemory.Bytes();
-        request.Progress(request.IsLong ? "done" : "timing exact edges");
-        var exact = request.IsLong ? null : Exact(model, prompts, options with { Edges = EdgeMethod.Exact });
-        var refined = request.Refine == 0 || request.IsLong ? null : Refined(model, prompts, options with { Refine = request.Refine });
+        // one graph alone is one alone
+        var isAlone = request.IsLong || request.Runs == 0;
+        request.Progress(isAlone ? "done" : "timing exact edges");
+        var exact = isAlone ? null : Exact(model, prompts, options with { Edges = EdgeMethod.Exact });
+        var refined = request.Refine == 0 || isAlone ? null : Refined(model, prompts, options with { Refine = request.Refine });
         var last = times[^1].Graph;
         var features = last.Nodes.Count(n => !n.IsError);
         var places = (double)request.Tokens * model.Selected.Count;
@@ -56,7 +58,7 @@ internal static class GraphBenchmark
             Exact = exact,
             Refined = refined,
             Plan = PlannedFigures.Of(GraphPlan.Of(model, new PromptTokens(prompts[^1], null, null, null), options)),
-            Heads = request.IsLong ? null : HeadsTiming.Measure(model, prompts, options),
+            Heads = isAlone ? null : HeadsTiming.Measure(model, prompts, options),
         };
     }
 

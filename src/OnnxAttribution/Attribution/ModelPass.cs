@@ -71,7 +71,7 @@ internal sealed class ModelPass
         Estimator? estimator)
     {
         var rules = estimator?.Rules();
-        var wanted = GradientGraphs.WithGradients(model).ToDictionary(s => s.Name, s => model.SiteIndex(s.Name));
+        var wanted = GradientGraphs.WithGradients(model).ToDictionary(s => s.Name, s => model.Graph[s.Name]);
         var (result, metric) = pass.Forward(request, estimator is null ? MetricKind.Logit : request.Kind, rules);
         using (result)
         {
@@ -83,7 +83,7 @@ internal sealed class ModelPass
                 Target = (int)result.Integers(metric.TargetToken.Name)[0],
                 Foil = (int)result.Integers(metric.FoilToken.Name)[0],
                 Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
-                Sites = model.Bundle.Sites.Select((s, i) => (s.Name, Value: pass.ValueOf(i)))
+                Sites = model.Bundle.Sites.Select(s => (s.Name, Value: pass.ValueOf(model.Graph[s.Name])))
                     .ToDictionary(s => s.Name, s => FiniteValues.Require(s.Value, $"the activations of {s.Name}")),
                 Gradients = wanted.ToDictionary(w => w.Key, w => pass.GradientOf(w.Value) is { } g
                     ? FiniteValues.Require(g, $"the gradient at {w.Key}") : new float[pass.ValueOf(w.Value).Length]),

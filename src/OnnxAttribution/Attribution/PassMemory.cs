@@ -24,23 +24,47 @@ internal static class PassMemory
     /// <param name="whole">That it would take whole.</param>
     public static long AsRun(long whole, long budget) => whole <= WholeFactor * budget ? whole : budget;
 
+    // half of the square of a chunk's own positions lies behind the mask
+    private const int MostPrefixed = 256;
+
     /// <summary>How many rows of a graph fit into a budget, at least 1.</summary>
     /// <param name="count">So many are enough.</param>
     public static int RowsPerRun(OnnxGraph graph, IReadOnlyDictionary<string, long> sizes, int count, long budget)
     {
         // each row may have a position of its own
-        bool Fits(int rows) =>
-            LiveMemory.Peak(graph, new Dictionary<string, long>(sizes) { ["rows"] = rows, ["distinct"] = rows }) <= budget;
-        if (Fits(count)) return count;
+        var low = Most(count, rows =>
+            LiveMemory.Peak(graph, new Dictionary<string, long>(sizes) { ["rows"] = rows, ["distinct"] = rows }) <= budget);
+        if (low == count) return count;
+        // as many chunks, of equal length
+        var chunks = (count + low - 1) / low;
+        return (count + chunks - 1) / chunks;
+    }
+
+    /// <summary>Rows in chunks that fit into a budget, each run with the positions up to its last.</summary>
+    /// <param name="rows">Positions, ascending.</param>
+    /// <returns>At least one row in each.</returns>
+    public static IEnumerable<int[]> PrefixedRows(OnnxGraph graph, IReadOnlyDictionary<string, long> sizes, int[] rows, long budget)
+    {
+        for (int first = 0, count; first < rows.Length; first += count)
+        {
+            var from = first;
+            count = Most(Math.Min(MostPrefixed, rows.Length - first), n => LiveMemory.Peak(graph,
+                new Dictionary<string, long>(sizes) { ["rows"] = n, ["position"] = rows[from + n - 1] + 1 }) <= budget);
+            yield return rows[first..(first + count)];
+        }
+    }
+
+    // nearly the most that fit, at least 1
+    private static int Most(int count, Func<int, bool> fits)
+    {
+        if (fits(count)) return count;
         int low = 1, high = count;
         while (high - low > Math.Max(1, low / 16))
         {
             var middle = (low + high) / 2;
-            if (Fits(middle)) low = middle;
+            if (fits(middle)) low = middle;
             else high = middle;
         }
-        // as many chunks, of equal length
-        var chunks = (count + low - 1) / low;
-        return (count + chunks - 1) / chunks;
+        return low;
     }
 }

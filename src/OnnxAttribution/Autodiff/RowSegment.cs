@@ -6,8 +6,10 @@ namespace OnnxAttribution.Autodiff;
 /// <summary>
 /// One site of a model as it follows from the sites before it, at chosen positions: what a pass runs that keeps sites alone, and no more
 /// rows of an attention's pattern than there is room for.
-/// 1. Keys and values are <see cref="Mixed"/>: read at all positions, they are computed whole, once.
+/// 1. Keys and values are <see cref="Mixed"/>: read at all positions, they are computed whole, once; with them the tables of
+///    <see cref="Prefix"/>.
 /// 2. <see cref="Forward"/> yields the site at some positions, given what it reads and what is mixed. So of patterns there are these rows.
+///    Where the graph shows that no position reads a later one, all that is given may end behind the last of them.
 /// 3. <see cref="PullBack"/>: its cotangents at some positions go to the same positions of what it reads, in rows, and add up at what is
 ///    mixed; from there one more graph pulls the sums back, once.
 /// </summary>
@@ -20,14 +22,25 @@ internal sealed class RowSegment
     private readonly Value _site;
     private readonly IReadOnlyList<Value> _stops;
 
-    private RowSegment(Value site, IReadOnlyList<Value> stops, IReadOnlyList<Value> reads, IReadOnlyList<Value> mixed) =>
+    private RowSegment(Value site, IReadOnlyList<Value> stops, IReadOnlyList<Value> reads, IReadOnlyList<Value> mixed)
+    {
         (_site, _stops, Reads, Mixed) = (site, stops, reads, mixed);
+        Prefix = mixed.Count == 0 ? null : CausalPrefix.Of(site, [.. stops, .. mixed]);
+        Cut = [.. stops, .. mixed, .. (Prefix?.Tables ?? []).Where(t => !mixed.Contains(t))];
+    }
 
     /// <summary>The sites that it reads directly.</summary>
     public IReadOnlyList<Value> Reads { get; }
 
-    /// <summary>What it reads at all positions and is made of <see cref="Reads"/>.</summary>
+    /// <summary>What it reads at all positions and is made of <see cref="Reads"/> or of tokens.</summary>
     public IReadOnlyList<Value> Mixed { get; }
+
+    /// <summary>What lets a chunk do without the positions behind it; null: the graph does not show that it can, or nothing is mixed.
+    /// </summary>
+    public CausalPrefix? Prefix { get; }
+
+    // what its graphs of rows are given
+    private IReadOnlyList<Value> Cut { get; }
 
     /// <param name="site">[1, position, d].</param>
     /// <param name="sites">All sites of the model, itself among them, in the order of computation.</param>
@@ -37,14 +50,18 @@ internal sealed class RowSegment
         var read = Topology.DirectlyReadBy(site, stops.ToHashSet());
         Value[] reads = [.. stops.Where(read.Contains)];
         var ops = Topology.Between(stops, [site]);
-        var active = GradientRules.Gradient.Reached(reads, ops);
+        var active = Topology.DependentOn([.. reads, .. CausalPrefix.InputsOver(site, ops)], CausalPrefix.OnEntries(ops));
         return new RowSegment(site, stops, reads, [.. ops
             .Where(op => op.Type == "MatMul" && op.In.All(x => x is not null && !x.IsFixed) && active.Contains(op.In[1]!))
             .Select(op => op.In[1]!).Distinct().Where(x => !stops.Contains(x))]);
     }
 
-    /// <summary><see cref="Mixed"/>, whole; null where there is nothing.</summary>
-    public OnnxGraph? MixedForward() => Mixed.Count == 0 ? null : new OnnxGraph([.. Topology.ReadBy(Mixed, _stops, [])], Mixed);
+    /// <summary><see cref="Mixed"/> and the tables of <see cref="Prefix"/>, whole; null where there is nothing.</summary>
+    public OnnxGraph? MixedForward()
+    {
+        Value[] wanted = [.. Mixed.Union(Prefix?.Tables ?? [])];
+        return wanted.Length == 0 ? null : new OnnxGraph([.. Topology.ReadBy(wanted, _stops, [])], wanted);
+    }
 
     /// <summary>The site's rows, float32 [1, rows, d].</summary>
     public OnnxGraph Forward()
@@ -110,8 +127,6 @@ internal sealed class RowSegment
         return (new OnnxGraph([.. inputs, .. Topology.ReadBy(outputs, _stops, inputs)], outputs),
             [.. sums.Select(s => (s.Key, s.Value.Name))]);
     }
-
-    private IReadOnlyList<Value> Cut => [.. _stops, .. Mixed];
 
     private Rows RowsAt(GraphBuilder g, Value positions) => new(g, positions)
     {

@@ -56,8 +56,20 @@ internal sealed class Feed : IDisposable
         return this;
     }
 
+    /// <summary>Of what is given, the first entries along some axes take its place; nothing where the name is not given.</summary>
+    /// <param name="length">How many entries of each of the axes.</param>
+    public Feed Cut(string name, IReadOnlyList<int> axes, long length)
+    {
+        if (axes.Count == 0 || !_values.TryGetValue(name, out var whole)) return this;
+        var part = TensorPrefix.Of(whole, axes, length);
+        _owned.Add(part);
+        _values[name] = part;
+        return this;
+    }
+
     public void Dispose()
     {
-        foreach (var value in _owned) value.Dispose();
+        // parts of a value before it
+        for (var i = _owned.Count - 1; i >= 0; i--) _owned[i].Dispose();
     }
 }

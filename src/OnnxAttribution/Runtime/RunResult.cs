@@ -21,6 +21,8 @@ internal sealed class RunResult(IReadOnlyList<string> names, IDisposableReadOnly
 
     public ReadOnlySpan<float> Floats(string name) => this[name].GetTensorDataAsSpan<float>();
 
+    public ReadOnlySpan<bool> Booleans(string name) => this[name].GetTensorDataAsSpan<bool>();
+
     public ReadOnlySpan<int> Integers32(string name) => this[name].GetTensorDataAsSpan<int>();
 
     public ReadOnlySpan<long> Integers(string name) => this[name].GetTensorDataAsSpan<long>();

@@ -1,6 +1,11 @@
+using Google.Protobuf;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -15,6 +20,8 @@ public sealed class CheckpointedPassTests(Random2Bundle bundle) : IClassFixture<
 
     // of what a whole pass takes: every position alone, a few, nearly all
     private static readonly double[] s_shares = [0, 0.03, 0.24];
+
+    public static TheoryData<string> ModelNames => [.. RandomModels.Names, "random2"];
 
     public static TheoryData<string, Estimator> Cases =>
         new MatrixTheoryData<string, Estimator>([.. RandomModels.Names, "random2"], Enum.GetValues<Estimator>());
@@ -36,6 +43,107 @@ public sealed class CheckpointedPassTests(Random2Bundle bundle) : IClassFixture<
                 using var small = LoadedModel.Open(path, null, new RunContext(threads: 1, memoryBudget: budget));
                 Assert.False(RunsWhole(small, request.Kind, estimator, tokens.Length));
                 Same(whole, ModelPass.Run(small, tokens, request, estimator), $"{request.Kind} within {budget}");
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(ModelNames))]
+    public void A_chunk_is_given_nothing_behind_its_last_position(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = LoadedModel.Open(name == "random2" ? bundle.Path : Exported(name, directory), null, new RunContext());
+        var attentions = model.AllSites.Select(s => RowSegment.Of(s, model.AllSites)).Where(s => s.Mixed.Count > 0).ToList();
+        Assert.Equal(2, attentions.Count);
+        Assert.All(attentions, a => Assert.Single(a.Prefix!.Masks));
+    }
+
+    // every query reads the future: the same operators and sizes, and a mask that is none of a causal model
+    [Theory, InlineData("random2"), InlineData("llama2"), InlineData("mistral"), InlineData("gemma2"), InlineData("phi")]
+    public void Of_a_model_that_reads_later_positions_nothing_is_cut(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        var path = name == "random2" ? Random2.Bundle(Random2.Checkpoint, directory["bundle"]) : Exported(name, directory);
+        int[] tokens = [256, .. Enumerable.Range(0, 23).Select(i => i * 37 % 256)];
+        var causal = Operations(path, tokens, at: 23);
+        var graph = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(path, BundleManifest.GraphFileName)));
+        foreach (var node in graph.Graph.Node.Where(n => n.OpType == "LessOrEqual")) node.OpType = "GreaterOrEqual";
+        File.WriteAllBytes(Path.Combine(path, BundleManifest.GraphFileName), graph.ToByteArray());
+        BundleSeal.Renew(path);
+        using var model = LoadedModel.Open(path, null, new RunContext(threads: 1));
+        var request = new MetricRequest(MetricKind.LogitDiff, Position: 5);
+        var whole = ModelPass.Run(model, tokens, request);
+        var gradient = whole.Gradients.Values.First();
+        Assert.Contains(gradient.Skip(gradient.Length / 2), g => g != 0);
+        var bytes = BytesOf(model, request.Kind, Estimator.Gradient, tokens.Length);
+        foreach (var budget in s_shares.Select(s => (long)(s * bytes)))
+        {
+            using var small = LoadedModel.Open(path, null, new RunContext(threads: 1, memoryBudget: budget));
+            Same(whole, ModelPass.Run(small, tokens, request), $"{name} within {budget}");
+        }
+        // the first position reads here what the last one did there
+        Assert.True(causal < Operations(path, tokens, at: 0));
+    }
+
+    private static long Operations(string path, int[] tokens, int at)
+    {
+        using var small = LoadedModel.Open(path, null, new RunContext(threads: 1, memoryBudget: 1));
+        return ModelPass.Run(small, tokens, new MetricRequest(MetricKind.LogitDiff, Position: at)).Operations;
+    }
+
+    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    public void Foreign_attention_is_cut_where_its_mask_shows_it(string name)
+    {
+        using var foreign = new ForeignModel(name);
+        foreign.Export();
+        SameInChunks(foreign.Bundle, [256, .. Enumerable.Range(0, 23).Select(i => i * 37 % 256)]);
+        using var model = LoadedModel.Open(foreign.Bundle, null, new RunContext());
+        var attentions = model.AllSites.Select(s => RowSegment.Of(s, model.AllSites)).Where(s => s.Mixed.Count > 0).ToList();
+        Assert.Equal(2, attentions.Count);
+        Assert.All(attentions, a => Assert.NotEmpty(a.Prefix!.Masks));
+    }
+
+    // two blocks without a site between them, or behind the last
+    [Theory, InlineData("gpt2-13", "blocks.1.hook_resid_post"), InlineData("llama-17", "blocks.1.hook_resid_post"),
+        InlineData("neox-16", "blocks.1.hook_resid_post"), InlineData("gpt2-13", "blocks.0.hook_resid_pre"),
+        InlineData("llama-17", "blocks.1.hook_mlp_out"),
+        InlineData("gpt2-17", "blocks.0.hook_attn_out")]
+    public void Segments_of_several_blocks_are_parted(string name, string only)
+    {
+        using var foreign = new ForeignModel(name);
+        foreach (var site in foreign.SiteNames.Select(s => s.Key).Where(s => s != only).ToList()) foreign.SiteNames.Remove(site);
+        foreign.Export();
+        SameInChunks(foreign.Bundle, [256, .. Enumerable.Range(0, 23).Select(i => i * 37 % 256)]);
+        using var model = LoadedModel.Open(foreign.Bundle, null, new RunContext());
+        var cuts = Waists.Among(model.AllSites, model.Graph[ModelBundle.Logits]);
+        Assert.All(cuts, c => Assert.InRange(Attentions(c, [.. cuts.Where(o => o != c)]), 0, 1));
+        Assert.Equal(0, Attentions(model.Graph[ModelBundle.Logits], cuts));
+        Assert.True(cuts.Count > model.AllSites.Count);
+
+        static int Attentions(Value output, IReadOnlyList<Value> stops) =>
+            Topology.Between(stops, [output]).Count(op => op.Type == "Softmax");
+    }
+
+    [Fact]
+    public void Where_every_attention_lies_between_sites_there_is_nothing_to_part()
+    {
+        using var model = bundle.Open();
+        Assert.Equal(model.AllSites, Waists.Among(model.AllSites, model.Graph[ModelBundle.Logits]));
+    }
+
+    private static void SameInChunks(string path, int[] tokens)
+    {
+        using var model = LoadedModel.Open(path, null, new RunContext(threads: 1));
+        foreach (var estimator in (Estimator[])[Estimator.Gradient, Estimator.Gim])
+        {
+            var request = new MetricRequest(MetricKind.LogitDiff, Position: 17);
+            var whole = ModelPass.Run(model, tokens, request, estimator);
+            foreach (var share in s_shares)
+            {
+                var budget = (long)(share * BytesOf(model, request.Kind, estimator, tokens.Length));
+                using var small = LoadedModel.Open(path, null, new RunContext(threads: 1, memoryBudget: budget));
+                var pass = ModelPass.Run(small, tokens, request, estimator);
+                Assert.True(pass.IsCheckpointed);
+                Same(whole, pass, $"{estimator} within {budget}");
             }
         }
     }
