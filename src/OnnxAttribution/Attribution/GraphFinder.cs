@@ -52,7 +52,7 @@ internal static class GraphFinder
         clock.Record("node effects");
         var lumped = LumpedErrors.Of(nodes, options);
         var switchedOn = new List<SwitchedOnEdge>();
-        var strongest = StrongestFound.Of(options);
+        var strongest = StrongestFound.Of(options, model.Context.EdgeRoom);
         var found = new FoundEdges(strongest.Add, switchedOn.Add);
         var operations = state.Operations + refined.Operations + Edges(state, lumped.Members, options, lumped.Among(found), clock);
         lumped.Close(found);
@@ -81,8 +81,8 @@ internal static class GraphFinder
     }
 
     // a graph of transcoders with outputs of its own; work.Calls is the count before
-    private static CausalGraph WithOutputs(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
-        Work work)
+    private static CausalGraph WithOutputs(PatchingState state, List<CausalNode> nodes, IReadOnlyList<CausalEdge> edges,
+        GraphOptions options, Work work)
     {
         var found = OutputSelection.Of(state, nodes, edges, options);
         work.Clock.Record("outputs");
@@ -228,9 +228,9 @@ internal static class GraphFinder
 
     // step 5
     private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes,
-        (List<CausalEdge> Edges, List<SwitchedOnEdge> SwitchedOn) found, GraphOptions options, Work work)
+        (IReadOnlyList<CausalEdge> Edges, List<SwitchedOnEdge> SwitchedOn) found, GraphOptions options, Work work)
     {
-        var kept = Selection.KeepEdges(nodes, found.Edges, options);
+        var kept = Selection.KeepEdges(nodes, found.Edges, options, state.Model.Context.EdgeRoom);
         var switchedOn = Selection.KeepSwitchedOn(nodes, found.SwitchedOn, kept, options);
         work.Clock.Record("selection");
         return new CausalGraph

@@ -124,12 +124,15 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     private static List<SparseDictionary> Of(LoadedModel model) =>
         [.. model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()];
 
-    // a list that grows holds them twice for a moment; those of lumps are summed as they are found
+    // found, and copied to be sorted; beyond their room they lie in files, until a page reads them back. Those of lumps are summed as they
+    // are found
     private long Found()
     {
         var tangents = rows.Tangents.Sum(t => (long)t.Sum());
         var share = tangents == 0 ? 1 : 1 - ((double)rows.Lumped / tangents);
-        return (long)(2 * Unsafe.SizeOf<CausalEdge>() * (edges.Sum(e => e.Pairs) * share * share));
+        var all = (long)(Unsafe.SizeOf<CausalEdge>() * (edges.Sum(e => e.Pairs) * share * share));
+        var room = model.Context.EdgeRoom.Bytes;
+        return Math.Min(2 * all, Math.Max(3 * room, room + all));
     }
 
     /// <summary>Bytes of encoders that are laid out beside mapped files.</summary>

@@ -54,7 +54,7 @@ internal static class HeadSplit
     /// <summary>Of edges that were found, the strongest along paths that pass one head last, with these parts.
     /// Nodes that none of them joins are marked as left out where the graph is pruned.</summary>
     public static (List<CausalEdge> Edges, IReadOnlyList<HeadPart> Parts, long Operations) Passing(PatchingState state,
-        List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options)
+        List<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, GraphOptions options)
     {
         var parts = new List<HeadPart>();
         var finder = new HeadFinder(state, nodes, options.Estimator);

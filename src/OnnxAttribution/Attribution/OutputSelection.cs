@@ -5,14 +5,14 @@ namespace OnnxAttribution.Attribution;
 /// <param name="OutputEdges">Of nodes that stay.</param>
 /// <param name="Edges">The other edges that stay.</param>
 /// <param name="Influence">The influence of all nodes and edges, before pruning.</param>
-internal sealed record OutputSelection(IReadOnlyList<OutputNode> Outputs, List<OutputEdge> OutputEdges, List<CausalEdge> Edges,
+internal sealed record OutputSelection(IReadOnlyList<OutputNode> Outputs, List<OutputEdge> OutputEdges, IReadOnlyList<CausalEdge> Edges,
     PathInfluence Influence)
 {
     /// <summary>Finds the outputs and their edges, gives nodes their influence and, where that is asked for, prunes by it: nodes that go
     /// are marked as left out.</summary>
     /// <param name="nodes">Kept ones are part of the graph.</param>
     /// <param name="edges">Between kept nodes, and into the metric.</param>
-    public static OutputSelection Of(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options)
+    public static OutputSelection Of(PatchingState state, List<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, GraphOptions options)
     {
         var outputs = Attribution.OutputEdges.Choose(state.Clean.Logits, options.Targets!);
         var into = Attribution.OutputEdges.Find(state, nodes, outputs, options.Estimator);
@@ -33,7 +33,7 @@ internal sealed record OutputSelection(IReadOnlyList<OutputNode> Outputs, List<O
     }
 
     // nodes, then outputs
-    private static PathInfluence InfluenceOf(List<CausalNode> nodes, List<CausalEdge> edges, IReadOnlyList<OutputNode> outputs,
+    private static PathInfluence InfluenceOf(List<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, IReadOnlyList<OutputNode> outputs,
         List<OutputEdge> into)
     {
         var roles = nodes.Select(n => n.IsToken ? InfluenceRole.Token : n.IsError ? InfluenceRole.Error : InfluenceRole.Feature)

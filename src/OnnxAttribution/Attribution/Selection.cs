@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Attribution;
 
 /// <summary>Which nodes and edges stay: the strongest, and of them what lies on a path to the metric.</summary>
@@ -22,34 +24,54 @@ internal static class Selection
     }
 
     /// <summary>Edges that stay; nodes that no path leads from to the metric are marked as left out.</summary>
-    public static List<CausalEdge> KeepEdges(List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options)
+    /// <param name="room">Where what stays lies; null: in memory.</param>
+    public static IReadOnlyList<CausalEdge> KeepEdges(List<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, GraphOptions options,
+        SpillRoom? room = null)
     {
         IEnumerable<CausalEdge> kept = edges;
         if (options.EdgeThreshold > 0) kept = kept.Where(e => Math.Abs(e.Effect) >= options.EdgeThreshold);
         if (options.TopEdges is { } top && edges.Count > top) kept = kept.OrderByDescending(e => Math.Abs(e.Effect)).Take(top);
-        var result = ReferenceEquals(kept, edges) ? edges : kept.ToList();
+        var result = ReferenceEquals(kept, edges) ? edges : Listed(kept, room);
         // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
         if (!options.Prune || options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return result;
 
-        // edges go from earlier nodes to later ones, so one walk from the end finds all that reach the metric
-        var reaches = new bool[nodes.Count];
-        foreach (var e in result.Where(e => e.Down == CausalEdge.Metric)) reaches[e.Up] = true;
-        foreach (var e in result.Where(e => e.Down != CausalEdge.Metric).OrderByDescending(e => e.Down))
-        {
-            if (reaches[e.Down]) reaches[e.Up] = true;
-        }
+        var reaches = ReachMetric(result, nodes.Count);
         for (var i = 0; i < nodes.Count; i++)
         {
             if (nodes[i].Kept && !reaches[i]) nodes[i] = nodes[i] with { Kept = false };
         }
-        return [.. result.Where(e => reaches[e.Up] && (e.Down == CausalEdge.Metric || reaches[e.Down]))];
+        return Listed(result.Where(e => reaches[e.Up] && (e.Down == CausalEdge.Metric || reaches[e.Down])), room);
+    }
+
+    // found site by site, so that a walk or two from the end finds all; edges that were sorted by strength take one for each step of a path
+    private static bool[] ReachMetric(IReadOnlyList<CausalEdge> edges, int nodes)
+    {
+        var reaches = new bool[nodes];
+        for (var found = true; found;)
+        {
+            found = false;
+            for (var i = edges.Count - 1; i >= 0; i--)
+            {
+                var e = edges[i];
+                if (reaches[e.Up] || (e.Down != CausalEdge.Metric && !reaches[e.Down])) continue;
+                reaches[e.Up] = found = true;
+            }
+        }
+        return reaches;
+    }
+
+    private static RecordSpill<CausalEdge> Listed(IEnumerable<CausalEdge> edges, SpillRoom? room)
+    {
+        var list = new RecordSpill<CausalEdge>(room ?? SpillRoom.Memory);
+        foreach (var edge in edges) list.Add(edge);
+        return list;
     }
 
     /// <summary>What of kept nodes' switching on stays: as strong as the weakest kept edge where edges have a limit, and the threshold for
     /// all. It takes no edge's place.</summary>
     /// <param name="nodes">After pruning.</param>
     /// <param name="kept">The edges that stay.</param>
-    public static List<SwitchedOnEdge> KeepSwitchedOn(List<CausalNode> nodes, List<SwitchedOnEdge> found, List<CausalEdge> kept,
+    public static List<SwitchedOnEdge> KeepSwitchedOn(List<CausalNode> nodes, List<SwitchedOnEdge> found, IReadOnlyList<CausalEdge> kept,
         GraphOptions options)
     {
         var least = options.EdgeThreshold;

@@ -115,6 +115,7 @@ public sealed class GraphRun
     internal RunContents Contents() => new(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges),
         Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position, Record())
     {
+        EdgeBytes = Model.Context.EdgeRoom.Bytes,
         SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
         Tables = Tables(),
     };

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -34,6 +35,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
 
     /// <summary>Bytes that the rows of one runtime call may take.</summary>
     public long MemoryBudget { get; } = memoryBudget;
+
+    /// <summary>Room of edges, once where they are found, once where they are chosen and once where they are sorted: a quarter of the
+    /// budget each. How many lie where changes no number.</summary>
+    internal SpillRoom EdgeRoom { get; init; } = new(memoryBudget / 4);
 
     /// <summary>How many runtime calls were made so far: one per run of a session.</summary>
     public int Calls => _calls;

@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A part of a dataset being written. Graphs lie in a database, and aside where memory does not do, until <see cref="Commit"/>
@@ -45,7 +47,7 @@ internal sealed class DatasetPart : IDisposable
     {
         var sign = graph.Record.SignOfClean;
         var ends = EdgeKeys.Of(graph.Nodes, graph.MetricPosition) with { SignOfClean = sign };
-        var sorted = EdgeOrder.Sort(ends, graph.Edges, graph.SwitchedOn, _cancel);
+        var sorted = EdgeOrder.Sort(ends, graph.Edges, graph.SwitchedOn, SpillRoom.Memory, _cancel);
         _graphs.AppendNodes((DatasetNames.Nodes, row.Run), graph.Nodes, sign, _allNodes ? "" : $"WHERE {NodeTable.Kept}", _cancel);
         _graphs.AppendEdges((DatasetNames.Edges, row.Run), ends, sorted, _cancel);
         foreach (var (name, table) in graph.Tables)

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Text;
+using OnnxAttribution.Files;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
@@ -10,38 +12,83 @@ namespace OnnxAttribution.Store;
 /// 2. Copy the edges as they come, counting them by the rank of their downstream end.
 /// 3. Scatter them into one array, one bucket per rank: a counting sort, linear in edges.
 /// 4. Sort each bucket by |effect|, buckets in parallel.
-/// Needs 2 × 20 bytes per edge at its peak and 20 afterwards. DuckDB's own ORDER BY would carry the wide rows through its sort.
+/// Needs 2 × 24 bytes per edge at its peak and 24 afterwards. Where there is no room for that, what step 2 copies lies in a file, is
+/// parted into files of neighbouring ranks, and steps 3 and 4 are done for one of these after the other.
+/// DuckDB's own ORDER BY would carry the wide rows through its sort.
 /// </remarks>
 internal static class EdgeOrder
 {
-    private const int BlockLength = 1 << 16;   // 1 MiB of edges
+    private const int BlockLength = 1 << 16;
+    private const int MostParts = 256;   // each is an open file
 
     /// <param name="ends">Of the nodes that the edges name.</param>
     /// <param name="edges">Between nodes and into the metric.</param>
     /// <param name="switchedOn">What stands among them of features that switched on.</param>
+    /// <param name="room">Where they are sorted.</param>
     /// <param name="cancel">Stops the sorting.</param>
-    /// <returns>All edges in order, in an array of their own; what switched on ends at <see cref="EdgeKeys.SwitchedOnAt"/>.</returns>
+    /// <returns>All edges in order, array by array, each made when it is asked for; what switched on ends at
+    /// <see cref="EdgeKeys.SwitchedOnAt"/>.</returns>
     /// <exception cref="ArgumentException">An edge names a node that is not in the list, or two nodes are the same.</exception>
-    public static CausalEdge[] Sort(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges,
-        IReadOnlyList<SwitchedOnRow> switchedOn, CancellationToken cancel)
+    public static IEnumerable<CausalEdge[]> Sort(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges,
+        IReadOnlyList<SwitchedOnRow> switchedOn, SpillRoom room, CancellationToken cancel)
     {
         var rank = Ranks(ends);
         var starts = new long[rank.Length + 1];
-        var blocks = Gather(ends, edges, rank, starts, cancel);
-        CausalEdge[] further = [.. switchedOn.Select(s => new CausalEdge(s.Up, ends.SwitchedOnAt(s.DownSite), float.NaN, s.Effect))];
-        foreach (var edge in further) starts[rank[edge.Down] + 1]++;
-        blocks.Enqueue(further);
-        for (var r = 0; r < rank.Length; r++) starts[r + 1] += starts[r];
-        var sorted = Scatter(blocks, ends, rank, starts, cancel);
-        var options = new ParallelOptions { CancellationToken = cancel };
-        Parallel.For(0, rank.Length, options, () => Array.Empty<ulong>(), (r, _, keys) =>
+        var gathered = new RecordSpill<CausalEdge>(room);
+        Gather(ends, edges, (gathered, rank, starts), cancel);
+        foreach (var s in switchedOn)
         {
-            var bucket = sorted.AsSpan(checked((int)starts[r]), checked((int)(starts[r + 1] - starts[r])));
-            if (keys.Length < bucket.Length) keys = new ulong[bucket.Length];
-            SortBucket(bucket, keys.AsSpan(0, bucket.Length));
-            return keys;
-        }, _ => { });
-        return sorted;
+            var edge = new CausalEdge(s.Up, ends.SwitchedOnAt(s.DownSite), float.NaN, s.Effect);
+            starts[rank[edge.Down] + 1]++;
+            gathered.Add(edge);
+        }
+        for (var r = 0; r < rank.Length; r++) starts[r + 1] += starts[r];
+        var parts = Parts(starts, room, gathered.IsSpilled);
+        if (parts is [var whole]) return Sorted([(whole, gathered)], ends, rank, starts, cancel);
+        var spills = parts.Select(part => (Part: part, Edges: new RecordSpill<CausalEdge>(room with { Bytes = 0 }))).ToList();
+        var partOf = new int[rank.Length];
+        for (var p = 0; p < parts.Count; p++) partOf.AsSpan(parts[p].First, parts[p].End - parts[p].First).Fill(p);
+        for (var i = 0; i < gathered.Count; i++)
+        {
+            if (i % BlockLength == 0) cancel.ThrowIfCancellationRequested();
+            var edge = gathered[i];
+            spills[partOf[Rank(ends, rank, edge)]].Edges.Add(edge);
+        }
+        gathered.Dispose();
+        return Sorted(spills, ends, rank, starts, cancel);
+    }
+
+    // neighbouring ranks, as many as there is room for
+    private static List<(int First, int End)> Parts(long[] starts, SpillRoom room, bool isSpilled)
+    {
+        if (!isSpilled) return [(0, starts.Length - 1)];
+        var most = Math.Max(room.Bytes / Unsafe.SizeOf<CausalEdge>(), starts[^1] / MostParts);
+        var parts = new List<(int First, int End)>();
+        for (int first = 0, end; first < starts.Length - 1; first = end)
+        {
+            for (end = first + 1; end < starts.Length - 1 && starts[end + 1] - starts[first] <= most;) end++;
+            parts.Add((first, end));
+        }
+        return parts;
+    }
+
+    private static IEnumerable<CausalEdge[]> Sorted(IReadOnlyList<((int First, int End) Part, RecordSpill<CausalEdge> Edges)> parts,
+        EdgeKeys ends, int[] rank, long[] starts, CancellationToken cancel)
+    {
+        foreach (var (part, edges) in parts)
+        {
+            var sorted = Scatter(edges, ends, rank, (starts, starts[part.First]), cancel);
+            edges.Dispose();
+            var options = new ParallelOptions { CancellationToken = cancel };
+            Parallel.For(part.First, part.End, options, () => Array.Empty<ulong>(), (r, _, keys) =>
+            {
+                var bucket = sorted.AsSpan((int)(starts[r] - starts[part.First]), (int)(starts[r + 1] - starts[r]));
+                if (keys.Length < bucket.Length) keys = new ulong[bucket.Length];
+                SortBucket(bucket, keys.AsSpan(0, bucket.Length));
+                return keys;
+            }, _ => { });
+            yield return sorted;
+        }
     }
 
     /// <summary>Dense ranks of all ends.</summary>
@@ -70,14 +117,10 @@ internal static class EdgeOrder
     private static string Describe(EdgeKeys ends, int n) =>
         n == ends.Metric ? "metric" : $"({ends.Sites[ends.Site[n]]}, position {ends.Position[n]}, feature {ends.Feature[n]})";
 
-    /// <summary>Copies the edges, which the producer may overwrite once we ask for more,
-    /// and counts them in <paramref name="counts"/>[rank + 1].</summary>
-    private static Queue<ArraySegment<CausalEdge>> Gather(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank,
-        long[] counts, CancellationToken cancel)
+    /// <summary>Copies the edges, which the producer may overwrite once we ask for more, and counts them at rank + 1.</summary>
+    private static void Gather(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges,
+        (RecordSpill<CausalEdge> Edges, int[] Rank, long[] Counts) into, CancellationToken cancel)
     {
-        var blocks = new Queue<ArraySegment<CausalEdge>>();
-        var block = new CausalEdge[BlockLength];
-        var used = 0;
         foreach (var memory in edges)
         {
             foreach (ref readonly var edge in memory.Span)
@@ -86,32 +129,24 @@ internal static class EdgeOrder
                 {
                     throw new ArgumentException($"The edge {edge.Up} → {edge.Down} names a node beyond the {ends.Metric} in the list.");
                 }
-                counts[Rank(ends, rank, edge) + 1]++;
-                block[used++] = edge;
-                if (used < BlockLength) continue;
-                cancel.ThrowIfCancellationRequested();
-                blocks.Enqueue(block);
-                (block, used) = (new CausalEdge[BlockLength], 0);
+                into.Counts[Rank(ends, into.Rank, edge) + 1]++;
+                into.Edges.Add(edge);
+                if (into.Edges.Count % BlockLength == 0) cancel.ThrowIfCancellationRequested();
             }
             cancel.ThrowIfCancellationRequested();
         }
-        blocks.Enqueue(new ArraySegment<CausalEdge>(block, 0, used));
-        return blocks;
     }
 
-    private static CausalEdge[] Scatter(
-        Queue<ArraySegment<CausalEdge>> blocks, EdgeKeys ends, int[] rank, long[] starts, CancellationToken cancel)
+    // one part's
+    private static CausalEdge[] Scatter(RecordSpill<CausalEdge> edges, EdgeKeys ends, int[] rank, (long[] Starts, long First) at,
+        CancellationToken cancel)
     {
-        var (total, next) = (starts[^1], (long[])starts.Clone());
-        if (total > Array.MaxLength)
+        var (sorted, next) = (new CausalEdge[edges.Count], (long[])at.Starts.Clone());
+        for (var i = 0; i < sorted.Length; i++)
         {
-            throw new ArgumentException($"{total:N0} edges are more than one file takes ({Array.MaxLength:N0}). Raise the edge threshold.");
-        }
-        var sorted = new CausalEdge[total];
-        while (blocks.TryDequeue(out var block))
-        {
-            cancel.ThrowIfCancellationRequested();
-            foreach (ref readonly var edge in block.AsSpan()) sorted[next[Rank(ends, rank, edge)]++] = edge;
+            if (i % BlockLength == 0) cancel.ThrowIfCancellationRequested();
+            var edge = edges[i];
+            sorted[next[Rank(ends, rank, edge)]++ - at.First] = edge;
         }
         return sorted;
     }

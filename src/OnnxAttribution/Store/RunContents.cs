@@ -1,3 +1,4 @@
+using OnnxAttribution.Runtime;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
@@ -12,6 +13,9 @@ namespace OnnxAttribution.Store;
 internal sealed record RunContents(IReadOnlyList<NodeRow> Nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> Edges, int MetricPosition,
     RunRecord Record)
 {
+    /// <summary>Bytes that edges may take in memory while they are sorted, two times over; more are sorted in files.</summary>
+    public long EdgeBytes { get; init; } = RunContext.DefaultMemoryBudget / 4;
+
     /// <summary>What switched on, in any order; it stands in edges.parquet among the edges.</summary>
     public IReadOnlyList<SwitchedOnRow> SwitchedOn { get; init; } = [];
 

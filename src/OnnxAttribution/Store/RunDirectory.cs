@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.
@@ -51,11 +53,11 @@ public static partial class RunDirectory
         using var place = new PendingRun(path, force, inner);
         // outside the try: what the producer throws is the producer's
         var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition) with { SignOfClean = run.Record.SignOfClean };
-        var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, cancel);
+        var spill = Path.Combine(place.Temporary, SpillDirectory);
+        var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, new SpillRoom(run.EdgeBytes, spill), cancel);
         try
         {
             var json = RunFile.Of(run.Record);
-            var spill = Path.Combine(place.Temporary, SpillDirectory);
             using (var writer = new RunTables(spill, json.Metadata))
             {
                 var (nodes, edges) = (Path.Combine(place.Temporary, RunNames.NodesFile), Path.Combine(place.Temporary, RunNames.EdgesFile));

@@ -35,7 +35,7 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteEdges(string file, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel) =>
+    public void WriteEdges(string file, EdgeKeys ends, IEnumerable<CausalEdge[]> edges, CancellationToken cancel) =>
         Edges(ends, edges, (source, rows) => Copy(source, rows, file, EdgeEncoding, cancel));
 
     /// <summary>Writes any other table, in the order of its rows.</summary>
@@ -52,7 +52,8 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>Appends a run's edges, likewise.</summary>
     /// <inheritdoc cref="AppendNodes" path="/exception"/>
-    public void AppendEdges((string Table, string Run) into, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel) =>
+    public void AppendEdges((string Table, string Run) into, EdgeKeys ends, IEnumerable<CausalEdge[]> edges,
+        CancellationToken cancel) =>
         Edges(ends, edges, (source, rows) => Append(source, rows, into, cancel));
 
     /// <summary>Appends a run's rows of any other table, likewise.</summary>
@@ -92,16 +93,29 @@ internal sealed class RunTables : IDisposable
         use(source, $"* FROM {name}()");
     }
 
-    private void Edges(EdgeKeys ends, CausalEdge[] edges, Action<DuckDbSource, string> use)
+    private void Edges(EdgeKeys ends, IEnumerable<CausalEdge[]> edges, Action<DuckDbSource, string> use)
     {
         if (!_sites.SequenceEqual(ends.Sites)) SiteType.Create(_database, _sites = ends.Sites);
-        var (next, name) = (0, _database.Unique("edges"));
+        var name = _database.Unique("edges");
+        using var groups = edges.GetEnumerator();
+        var (rest, rows) = (ReadOnlyMemory<CausalEdge>.Empty, new CausalEdge[DuckDbVectors.Capacity]);
         using var source = new DuckDbSource(_database, name, EdgeTable.Shape, vectors =>
         {
-            var rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
-            EdgeTable.Set(vectors, ends, edges.AsSpan(next, rows));
-            next += rows;
-            return rows;
+            // as many at each call however edges are grouped, so that the file has the same bytes
+            var filled = 0;
+            while (filled < rows.Length)
+            {
+                if (rest.IsEmpty)
+                {
+                    if (!groups.MoveNext()) break;
+                    rest = groups.Current;
+                }
+                var count = Math.Min(rest.Length, rows.Length - filled);
+                rest.Span[..count].CopyTo(rows.AsSpan(filled));
+                (rest, filled) = (rest[count..], filled + count);
+            }
+            EdgeTable.Set(vectors, ends, rows.AsSpan(0, filled));
+            return filled;
         });
         use(source, $"{EdgeTable.FromShape} FROM {name}()");
     }
