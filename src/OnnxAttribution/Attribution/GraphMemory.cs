@@ -30,19 +30,17 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     /// <summary>All of it, as chunks are chosen.</summary>
     public IReadOnlyList<PlannedMemory> All()
     {
-        // long prompts give a session's memory back after each run
-        var runs = edges.Select(e => e.RunBytes).ToList();
-        var isLong = rows.Positions >= ModelPass.LongFrom;
         return
         [
             new("program", Program),
             new("weights of the model", WeightPacking.BytesOf(pass.Graph), IsMapped: true),
             new("weights of dictionaries", MappedEncoders(), IsMapped: true),
             new("weights laid out", LaidOutBytes),
-            new("passes", (isLong ? 0 : pass.Live) + Activations()),
+            new("passes", Activations()),
             new("dictionaries", Dictionaries()),
             new("nodes", rows.Count * NodeBytes),
-            new("edges", isLong ? Math.Max(pass.Live, runs.Max()) : runs.Sum()),
+            // one run's memory is the next one's
+            new("edges", Math.Max(pass.Live, edges.Max(e => e.RunBytes))),
             new("edges found", Found()),
         ];
     }
