@@ -96,8 +96,8 @@ internal sealed class BenchOptions
 
     private readonly Option<int?> _dataset = new("--dataset")
     {
-        Description = "time queries over a dataset of so many random graphs of 1,000 edges in place of graphs; it is kept in --cache (3 GB "
-            + $"for {DatasetBenchmark.UsualPrompts:N0}), and what is there is not written again",
+        Description = "time queries and 'cluster' over a dataset of so many random graphs of 1,000 edges in place of graphs; it is kept in "
+            + $"--cache (3 GB for {DatasetBenchmark.UsualPrompts:N0}), and what is there is not written again",
         HelpName = "PROMPTS",
     };
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
@@ -10,6 +11,7 @@ namespace OnnxAttribution.Bench;
 /// 1. Random graphs of GPT-2-small's sites go through the writer of datasets, part by part, into the cache; what is there already is not
 ///    written again, so that it may be stopped.
 /// 2. Each query is asked several times, files in the page cache.
+/// 3. The prompts are put in clusters once, as <c>cluster</c> does without options.
 /// </summary>
 internal static class DatasetBenchmark
 {
@@ -39,14 +41,17 @@ internal static class DatasetBenchmark
         var asked = s_queries.ToDictionary(q => q.Name, q => Ask(dataset.Path, q.Sql, progress, context.Cancel));
         var files = new DirectoryInfo(dataset.Path).EnumerateFiles("*", SearchOption.AllDirectories).ToList();
         return new DatasetSpeedRecord(setting, prompts, EdgesPerPrompt, dataset.Record.PartSize!.Value,
-            dataset.Record.Parts, files.Sum(f => f.Length), written == 0 ? null : Figures.Rounded(seconds / written), asked);
+            dataset.Record.Parts, files.Sum(f => f.Length), written == 0 ? null : Figures.Rounded(seconds / written), asked)
+        {
+            Cluster = ClusterTime.Measure(dataset.Path, context, progress),
+        };
     }
 
     private static DatasetRecord Record(int prompts) => new()
     {
         Metric = "logit",
         Prompts = prompts,
-        PartSize = Runs.DatasetRequest.UsualPartSize,
+        PartSize = DatasetRequest.UsualPartSize,
         Program = "bench",
     };
 
@@ -140,6 +145,9 @@ internal static class DatasetBenchmark
 internal sealed record DatasetSpeedRecord(Setting Setting, int Prompts, int EdgesPerPrompt, int PartSize, int Parts, long FileBytes,
     double? WriteSeconds, IReadOnlyDictionary<string, IReadOnlyList<double>> QuerySeconds) : IBenchRecord
 {
+    /// <summary>null: an earlier version did not time it.</summary>
+    public ClusterTime? Cluster { get; init; }
+
     public string Name => Prompts == DatasetBenchmark.UsualPrompts ? "dataset-gpt2" : $"dataset-gpt2-p{Prompts}";
 
     public void Print(TextWriter output)
@@ -152,5 +160,8 @@ internal sealed record DatasetSpeedRecord(Setting Setting, int Prompts, int Edge
             output.WriteLine($"{query.Replace('_', ' ') + ", s",-26}{Figures.Median(seconds),12:f2}  "
                 + $"({seconds.Min():f2} to {seconds.Max():f2})");
         }
+        if (Cluster is not { } c) return;
+        output.WriteLine($"{"cluster, s",-26}{c.Seconds:f2}: reading {c.ReadSeconds:f2}, {c.Clusters} clusters, "
+            + $"{c.PeakMemoryBytes / SpeedTables.GiB:f1} GiB");
     }
 }

@@ -125,7 +125,11 @@ internal static class SpeedTables
     private static string Queries(DatasetSpeedRecord r) => Table(
         [$"{r.Prompts:N0} prompts, {(long)r.Prompts * r.EdgesPerPrompt:N0} edges, {r.FileBytes / GiB:f1} GiB", "median", "the slowest of "
             + $"{r.QuerySeconds.Values.First().Count}"],
-        [.. r.QuerySeconds.Select(q => (string[])[q.Key.Replace('_', ' '), $"{Figures.Median(q.Value):f2} s", $"{q.Value.Max():f2} s"])]);
+        [
+            .. r.QuerySeconds.Select(q => (string[])[q.Key.Replace('_', ' '), $"{Figures.Median(q.Value):f2} s", $"{q.Value.Max():f2} s"]),
+            .. r.Cluster is { } c ? [["all prompts in 2 to 20 clusters: `cluster`, once", $"{c.Seconds:f0} s",
+                $"{Memory(c.PeakMemoryBytes)}, {c.ReadSeconds:f0} s of it reading"]] : (string[][])[],
+        ]);
 
     // how graphs grow with the prompt
     private static string Lengths(IReadOnlyList<GraphRecord> records) =>

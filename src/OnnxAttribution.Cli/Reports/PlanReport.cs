@@ -35,12 +35,14 @@ internal sealed class PlanReport(GraphPlan plan)
         foreach (var s in plan.Stages) stages.AddRow(s.Name, Giga(s.Operations), Screen.Bytes(s.Bytes), Seconds(s.Seconds));
         stages.AddRow("all", Giga(plan.Operations), Screen.Bytes(plan.Stages.Sum(s => s.Bytes)), Seconds(plan.Seconds));
         console.Write(stages);
-        var memory = Screen.Table("Memory", "what for", "#at most");
-        foreach (var m in plan.Memory) memory.AddRow(m.IsMapped ? $"{m.Name}, mapped files" : m.Name, Screen.Bytes(m.Bytes));
-        memory.AddRow("all", Screen.Bytes(plan.MemoryBytes));
+        var (held, bytes) = Dataset is { } many ? (many.Memory, many.MemoryBytes) : (plan.Memory, plan.MemoryBytes);
+        var memory = Screen.Table(Dataset is null ? "Memory" : $"Memory, {Screen.Count(Dataset.Lanes, "prompt")} worked at side by side",
+            "what for", "#at most");
+        foreach (var m in held) memory.AddRow(m.IsMapped ? $"{m.Name}, mapped files" : m.Name, Screen.Bytes(m.Bytes));
+        memory.AddRow("all", Screen.Bytes(bytes));
         console.Write(memory);
         Assumptions(output);
-        output.WriteLine($"memory {Screen.Bytes(plan.MemoryBytes)}, {Screen.Bytes(plan.LeastMemoryBytes)} at least; this process may have "
+        output.WriteLine($"memory {Screen.Bytes(bytes)}, {Screen.Bytes(plan.LeastMemoryBytes)} at least; this process may have "
             + $"{Screen.Bytes(plan.AvailableMemoryBytes)}");
         output.WriteLine($"time {Seconds(plan.Seconds)} s a graph, after {Seconds(plan.StartSeconds)} s to start, {Giga(plan.Operations)} "
             + $"GFLOP; at most {plan.Edges:N0} edges");
@@ -79,7 +81,7 @@ internal sealed class PlanReport(GraphPlan plan)
             ["operations"] = plan.Operations,
             ["seconds"] = plan.Seconds,
             ["start_seconds"] = plan.StartSeconds,
-            ["memory_bytes"] = plan.MemoryBytes,
+            ["memory_bytes"] = Dataset?.MemoryBytes ?? plan.MemoryBytes,
             ["least_memory_bytes"] = plan.LeastMemoryBytes,
             ["available_memory_bytes"] = plan.AvailableMemoryBytes,
             ["edges"] = plan.Edges,
@@ -91,7 +93,7 @@ internal sealed class PlanReport(GraphPlan plan)
             {
                 ["stage"] = s.Name, ["operations"] = s.Operations, ["bytes"] = s.Bytes, ["seconds"] = s.Seconds,
             })]),
-            ["memory"] = new JsonArray([.. plan.Memory.Select(m => new JsonObject
+            ["memory"] = new JsonArray([.. (Dataset?.Memory ?? plan.Memory).Select(m => new JsonObject
             {
                 ["for"] = m.Name, ["bytes"] = m.Bytes, ["mapped"] = m.IsMapped,
             })]),
@@ -101,14 +103,19 @@ internal sealed class PlanReport(GraphPlan plan)
                 ["cotangents"] = s.Cotangents, ["tangents"] = s.Tangents,
             })]),
         };
-        if (Dataset is not { } dataset) return json;
+        if (Dataset is { } dataset) Add(dataset, json);
+        return json;
+    }
+
+    private static void Add(DatasetPlan dataset, JsonObject json)
+    {
         json["dataset"] = Json(dataset.Whole);
+        json["dataset"]!["lanes"] = dataset.Lanes;
         json["failing"] = dataset.Failing;
         json["prompt_tokens"] = dataset.Tokens;
         json["shard"] = Json(dataset.Share);
         json["shard"]!["number"] = dataset.Shard.Number;
         json["shard"]!["of"] = dataset.Shard.Of;
-        return json;
     }
 
     private static JsonObject Json(PlannedShare share) => new()

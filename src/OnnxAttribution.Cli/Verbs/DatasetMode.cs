@@ -62,11 +62,14 @@ internal static class DatasetMode
         IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, int partSize, ProgressLine progress)
     {
         progress.Report("opening the model");
-        var lanes = PromptWindows.Lanes(lines.Select(l => l.Task));
-        var model = open(lines.Count, Math.Min(lanes, Math.Min(lines.Count, partSize)));
+        var model = open(lines.Count, Lanes(lines, partSize));
         progress.Dispose();
         return model;
     }
+
+    /// <summary>How many lanes a dataset's prompts can fill.</summary>
+    internal static int Lanes(IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, int partSize) => lines.Count == 0 ? 1
+        : Math.Min(PromptWindows.Lanes(lines.Select(l => l.Task)), Math.Min(lines.Count, partSize));
 
     // the mean's, unless it is there
     private static PageOfRun Page(PromptDataset dataset, string directory, bool isWanted, IProgress<string> progress,

@@ -50,7 +50,7 @@ internal static class GraphCommand
                 LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed),
                     common.Context(parsed, cancel, arguments.Memory, lanes), prompts);
             LoadedModel Open(int prompts) => OpenFor(prompts, lanes: 1);
-            if (parsed.GetValue(plan)) return new PlanMode(Open, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
+            if (parsed.GetValue(plan)) return new PlanMode(OpenFor, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
                 parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start, PromptOptions.OfAllPrompts(parsed));
             if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);

@@ -10,8 +10,8 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary><c>graph --plan</c>: what the graph of a prompt, or a dataset of many, would take.</summary>
-/// <param name="open">Opens the model for so many prompts.</param>
-internal sealed class PlanMode(Func<int, LoadedModel> open, GraphRequest request, ParseResult parsed, bool asJson)
+/// <param name="open">Opens the model for so many prompts, with so many lanes.</param>
+internal sealed class PlanMode(Func<int, int, LoadedModel> open, GraphRequest request, ParseResult parsed, bool asJson)
 {
     public static Option<bool> Option() => new("--plan")
     {
@@ -38,7 +38,7 @@ internal sealed class PlanMode(Func<int, LoadedModel> open, GraphRequest request
         var asked = file is null ? null : dataset.Planned(parsed);
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("counting");
-        using var model = open(Math.Max(1, lines.Count));
+        using var model = open(Math.Max(1, lines.Count), asked is null ? 1 : DatasetMode.Lanes(lines, asked.PartSize));
         var many = asked is null ? null : DatasetPlan.Of(model, [.. lines.Select(l => (l.Task, l.Error))], request, asked);
         var report = new PlanReport(many?.Longest ?? GraphPlan.Of(model, prompt.Task(parsed, patch), request)) { Dataset = many };
         progress.Dispose();

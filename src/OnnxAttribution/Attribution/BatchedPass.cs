@@ -18,9 +18,7 @@ internal static class BatchedPass
         Estimator estimator)
     {
         var found = new Outcome<ModelPass>[prompts.Count];
-        int[][] calls = [.. Enumerable.Range(0, prompts.Count)
-            .GroupBy(i => prompts[i].Tokens.Length)
-            .SelectMany(g => g.Chunk(Math.Max(1, TokensAtOnce / g.Key)))];
+        int[][] calls = [.. Calls([.. prompts.Select(p => p.Tokens.Length)])];
         SideBySide.For(model.Context, calls.Length, i =>
         {
             var call = calls[i];
@@ -35,6 +33,12 @@ internal static class BatchedPass
         });
         return found;
     }
+
+    /// <summary>The prompts of each call, by their places.</summary>
+    /// <param name="lengths">Tokens of each prompt.</param>
+    public static IEnumerable<int[]> Calls(IReadOnlyList<int> lengths) => Enumerable.Range(0, lengths.Count)
+        .GroupBy(i => lengths[i])
+        .SelectMany(g => g.Chunk(Math.Max(1, TokensAtOnce / g.Key)));
 
     private static void Run(LoadedModel model, IReadOnlyList<(int[] Tokens, MetricRequest Request)> prompts, Estimator estimator,
         Action<int, Outcome<ModelPass>> found)

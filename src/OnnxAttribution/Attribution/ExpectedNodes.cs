@@ -1,4 +1,5 @@
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
@@ -42,6 +43,12 @@ internal sealed record ExpectedNodes(IReadOnlyList<ExpectedSite> Sites)
     /// <summary>The sample's strongest nodes, the strongest first, positions counted back from the metric's; empty without a sample.
     /// </summary>
     public IReadOnlyList<(Site Site, int Back)> Strongest { get; init; } = [];
+
+    /// <summary>Features of each selected site that are active somewhere, were they drawn anew at each position.</summary>
+    /// <param name="positions">Of one prompt, or of several together.</param>
+    public IEnumerable<(SelectedSite Site, long Features)> Distinct(LoadedModel model, long positions) =>
+        model.SelectedSites.Select((site, i) => (site, site.Dictionary is not { } d ? 0 : (long)Math.Ceiling(d.FeatureCount
+            * (1 - Math.Pow(1 - Math.Min(1, Sites[i].Active / d.FeatureCount), positions)))));
 
     /// <summary>How many features of a selected site are kept at each position.</summary>
     /// <remarks>Where no sample says where they stand, the strongest are taken to stand at the metric's position and the last ones before

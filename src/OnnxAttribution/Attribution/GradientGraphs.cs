@@ -23,7 +23,8 @@ internal sealed class GradientGraphs : IDisposable
     private readonly MadeOnce<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = new();
     private readonly Lazy<IReadOnlyList<AttentionTensors>> _attentions;
     private readonly MadeOnce<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = new();
-    private readonly MadeOnce<(MetricKind, Estimator), (GraphRunner Runner, OnnxGraph Graph)> _batches = new();
+    private readonly MadeOnce<(MetricKind, Estimator), OnnxGraph> _batchGraphs = new();
+    private readonly MadeOnce<(MetricKind, Estimator), GraphRunner> _batches = new();
     private readonly Lazy<OnnxGraph> _anyBatch;
     private readonly Lazy<ForwardPass> _forward;
 
@@ -43,6 +44,10 @@ internal sealed class GradientGraphs : IDisposable
     public static IEnumerable<Site> WithGradients(LoadedModel model) => model.Bundle.Sites
         .SkipWhile(s => !model.Selected.Contains(s))
         .Where(s => s.Kind == SiteKind.Resid || model.Selected.Contains(s));
+
+    /// <summary>The kind of metric that passes have: kl has gradient 0 at the clean run.</summary>
+    public static MetricKind PassKind(GraphOptions options) =>
+        options.Metric.Kind == MetricKind.Kl ? MetricKind.Logit : options.Metric.Kind;
 
     public static string GradientName(Site site) => site.Name + ".grad";
 
@@ -73,8 +78,15 @@ internal sealed class GradientGraphs : IDisposable
     public bool TakesBatches => _anyBatch.Value[ModelBundle.Tokens].Shape![0].Size is null;
 
     /// <summary>As <see cref="Pass"/>, of prompts side by side, each with its own tokens of the metric; all is [batch, ...].</summary>
-    public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator) =>
-        _batches.Of((kind, estimator), () => MakeBatch(kind, estimator));
+    public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator)
+    {
+        var graph = BatchGraph(kind, estimator);
+        return (_batches.Of((kind, estimator), () => _model.Runner(graph)), graph);
+    }
+
+    /// <summary>The graph of <see cref="Batch"/>, without a session.</summary>
+    public OnnxGraph BatchGraph(MetricKind kind, Estimator estimator) =>
+        _batchGraphs.Of((kind, estimator), () => MakeBatch(kind, estimator));
 
     /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
     public ForwardPass Forward => _forward.Value;
@@ -85,12 +97,11 @@ internal sealed class GradientGraphs : IDisposable
         return (metric, PassOf(_model.Graph, _model.AllSites, metric, estimator));
     }
 
-    private (GraphRunner Runner, OnnxGraph Graph) MakeBatch(MetricKind kind, Estimator estimator)
+    private OnnxGraph MakeBatch(MetricKind kind, Estimator estimator)
     {
         var model = _anyBatch.Value;
         Value[] sites = [.. _model.Bundle.Sites.Select(s => model[s.Name])];
-        var graph = PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
-        return (_model.Runner(graph), graph);
+        return PassOf(model, sites, MetricGraph.OfPrompts(model, kind, sites, _model), estimator);
     }
 
     private OnnxGraph PassOf(OnnxGraph model, IReadOnlyList<Value> sites, MetricGraph metric, Estimator estimator)
@@ -202,7 +213,7 @@ internal sealed class GradientGraphs : IDisposable
     public void Dispose()
     {
         foreach (var runner in _passes.All) runner.Dispose();
-        foreach (var (runner, _) in _batches.All) runner.Dispose();
+        foreach (var runner in _batches.All) runner.Dispose();
         foreach (var runner in _segmentRunners.All) runner.Dispose();
         foreach (var (_, runner) in _heads.All) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.All) runner?.Dispose();

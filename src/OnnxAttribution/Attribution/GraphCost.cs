@@ -53,10 +53,21 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
             Memory = memory.All(),
             Least = memory.Least(),
             LaidOutBytes = memory.LaidOutBytes,
+            SharedPassOperations = IsShared ? runs * FlopCount.Of(Batch, sizes) : runs * FlopCount.Of(pass, sizes),
+            Held = memory.Held(IsShared ? LiveMemory.Peak(Batch, sizes) : 0),
+            HasPatch = hasPatch,
             Sessions = 2 + edges.Count(e => e.Graph is not null),
             Edges = Math.Min(pairs, options.TopEdges ?? long.MaxValue),
         };
     }
+
+    /// <summary>Prompts that are run side by side, as <see cref="PromptGraphs"/> runs them.</summary>
+    /// <param name="prompts">What each takes alone.</param>
+    public WindowCost Of(IReadOnlyList<PromptCost> prompts) => new(model, (options, expected), prompts);
+
+    private bool IsShared => PromptGraphs.IsShared(model, options);
+
+    private OnnxGraph Batch => _graphs.BatchGraph(PassKind, options.Estimator);
 
     /// <summary>Memory that a prompt of so many tokens cannot be done without, the largest part first.</summary>
     /// <exception cref="Runtime.MemoryBudgetException">Not even one row fits the budget of a run.</exception>
@@ -72,7 +83,7 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
         return (rows, edges, pass, new GraphMemory(model, rows, edges, (pass, live)));
     }
 
-    private MetricKind PassKind => options.Metric.Kind == MetricKind.Kl ? MetricKind.Logit : options.Metric.Kind;
+    private MetricKind PassKind => GradientGraphs.PassKind(options);
 
     private static Dictionary<string, long> Sizes(int positions, NodeRows rows)
     {

@@ -14,10 +14,13 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     /// <summary>.NET, the runtime, DuckDB and the page of a small graph, measured: 170 MiB without the page, 390 with it.</summary>
     private const long Program = 240L << 20;
 
+    /// <summary>What Linux maps of a file for each page that is read, where it lies in the page cache.</summary>
+    private const int BytesAround = 64 << 10;
+
     /// <summary>A node as an object, with its places in lists, measured.</summary>
     private const int NodeBytes = 160;
 
-    private readonly List<SparseDictionary> _dictionaries = [.. model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()];
+    private readonly List<SparseDictionary> _dictionaries = Of(model);
 
     /// <summary>Bytes that sessions hold of weights beside mapped files.</summary>
     public long LaidOutBytes { get; } = LiveMemory.Copies(pass.Graph, model.PacksWeights)
@@ -27,23 +30,40 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     public static long EncoderBytes(SparseDictionary d) =>
         (d.Screen is null ? sizeof(float) : sizeof(byte)) * (long)d.Width * d.FeatureCount;
 
+    /// <summary>What the prompt holds beside weights.</summary>
+    /// <param name="shared">Bytes that live at one time in each prompt of a pass that several share.</param>
+    public PromptMemory Held(long shared)
+    {
+        // one run's memory is the next one's
+        return new(0, shared, Activations(), rows.Count * NodeBytes, Math.Max(pass.Live, edges.Max(e => e.RunBytes)), Found());
+    }
+
     /// <summary>All of it, as chunks are chosen.</summary>
     public IReadOnlyList<PlannedMemory> All()
     {
+        var held = Held(0);
         return
         [
-            new("program", Program),
-            new("weights of the model", WeightPacking.BytesOf(pass.Graph), IsMapped: true),
-            new("weights of dictionaries", MappedEncoders(), IsMapped: true),
-            new("weights laid out", LaidOutBytes),
-            new("passes", Activations()),
+            .. Weights(model, rows.Distinct, pass.Graph, LaidOutBytes),
+            new("passes", held.Pass + held.Activations),
             new("dictionaries", Dictionaries()),
-            new("nodes", rows.Count * NodeBytes),
-            // one run's memory is the next one's
-            new("edges", Math.Max(pass.Live, edges.Max(e => e.RunBytes))),
-            new("edges found", Found()),
+            new("nodes", held.Nodes),
+            new("edges", held.Edges),
+            new("edges found", held.Found),
         ];
     }
+
+    /// <summary>The program, and the weights that all prompts share.</summary>
+    /// <param name="distinct">Features of each site that are active somewhere.</param>
+    /// <param name="laidOut">Bytes that sessions hold of weights.</param>
+    public static IEnumerable<PlannedMemory> Weights(LoadedModel model, IEnumerable<(SelectedSite Site, long Features)> distinct,
+        OnnxGraph pass, long laidOut) =>
+    [
+        new("program", Program),
+        new("weights of the model", WeightPacking.BytesOf(pass), IsMapped: true),
+        new("weights of dictionaries", Mapped(model, distinct), IsMapped: true),
+        new("weights laid out", laidOut),
+    ];
 
     /// <summary>What cannot be done with less, the largest part first.</summary>
     public IReadOnlyList<PlannedMemory> Least() =>
@@ -62,24 +82,44 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     // sites and their gradients
     private long Activations() => 2 * sizeof(float) * (long)rows.Positions * model.Bundle.Sites.Sum(model.WidthOf);
 
-    private long MappedEncoders()
+    // encoders are read whole, of screens' columns and of decoders the rows of active features; of large encoders one at a time
+    private static long Mapped(LoadedModel model, IEnumerable<(SelectedSite Site, long Features)> distinct)
     {
-        var mapped = _dictionaries.Where(d => d.EncoderWeightsEntry.Type == TensorType.F32).ToList();
-        var stays = mapped.Where(d => !d.HasLargeEncoder).Sum(EncoderBytes);
-        return stays + mapped.Where(d => d.HasLargeEncoder).Select(EncoderBytes).DefaultIfEmpty(0).Max();
+        var (stays, goes) = (0L, 0L);
+        foreach (var (site, features) in distinct)
+        {
+            if (site.Dictionary is not { } d) continue;
+            var all = sizeof(float) * (long)d.Width * d.FeatureCount;
+            if (d.Screen is not null) stays += EncoderBytes(d) + (model.PacksWeights && !d.HasLargeEncoder ? all : Touched(features, all));
+            else if (d.HasLargeEncoder) goes = Math.Max(goes, all);
+            else if (d.EncoderWeightsEntry.Type == TensorType.F32) stays += all;
+            if (d.LendsDecoder) stays += Touched(features, sizeof(float) * (long)d.OutputWidth * d.OutputLayers * d.FeatureCount);
+        }
+        return stays + goes;
     }
+
+    // of rows here and there the system brings in what lies around them too
+    private static long Touched(long rows, long all) => all == 0 ? 0 : (long)(all * (1 - Math.Exp(-(double)rows * BytesAround / all)));
 
     // pre-activations, decoder rows of what is active, errors and changes; weights of other types are converted
     private long Dictionaries()
     {
-        var decoded = rows.Distinct.Sum(d => d.Site.Dictionary is { } s ? d.Features * s.OutputWidth * s.OutputLayers : 0L);
-        var columns = model.HasLargeEncoders ? rows.Distinct.Sum(d => d.Site.Dictionary is { } s ? d.Features * s.Width : 0L) : 0;
+        var decoded = rows.Distinct.Sum(d => d.Site.Dictionary is { LendsDecoder: false } s
+            ? d.Features * s.OutputWidth * s.OutputLayers : 0L);
+        var columns = !model.HasLargeEncoders ? 0
+            : rows.Distinct.Sum(d => d.Site.Dictionary is { LendsColumns: false } s ? d.Features * s.Width : 0L);
         var errors = 2 * (long)rows.Positions * model.SelectedSites.Sum(s => s.Width);
         var dense = _dictionaries.Count == 0 ? 0 : (long)rows.Positions * _dictionaries.Max(d => d.FeatureCount);
-        var converted = _dictionaries.Where(d => d.EncoderWeightsEntry.Type != TensorType.F32)
-            .Sum(d => (d.Width + ((long)d.OutputWidth * d.OutputLayers)) * d.FeatureCount);
-        return sizeof(float) * (decoded + columns + errors + dense + converted);
+        return (sizeof(float) * (decoded + columns + errors + dense)) + Converted(model);
     }
+
+    /// <summary>Bytes of dictionaries whose weights are not float32, as float32.</summary>
+    public static long Converted(LoadedModel model) => sizeof(float) * Of(model)
+        .Where(d => d.EncoderWeightsEntry.Type != TensorType.F32)
+        .Sum(d => (d.Width + ((long)d.OutputWidth * d.OutputLayers)) * d.FeatureCount);
+
+    private static List<SparseDictionary> Of(LoadedModel model) =>
+        [.. model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()];
 
     // a list that grows holds them twice for a moment; those of lumps are summed as they are found
     private long Found()
@@ -89,7 +129,8 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
         return (long)(2 * Unsafe.SizeOf<CausalEdge>() * (edges.Sum(e => e.Pairs) * share * share));
     }
 
-    private static long PackedEncoders(LoadedModel model)
+    /// <summary>Bytes of encoders that are laid out beside mapped files.</summary>
+    public static long PackedEncoders(LoadedModel model)
     {
         var packed = 0L;
         if (!model.PacksWeights) return packed;

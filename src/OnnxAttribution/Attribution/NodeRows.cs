@@ -48,9 +48,7 @@ internal sealed class NodeRows
     public long Count => _expected.Sites.Sum(OfSite);
 
     /// <summary>Features of each site that are active somewhere, were they drawn anew at each position.</summary>
-    public IEnumerable<(SelectedSite Site, long Features)> Distinct => _model.SelectedSites.Select((site, i) =>
-        (site, site.Dictionary is not { } d ? 0 : (long)Math.Ceiling(d.FeatureCount
-            * (1 - Math.Pow(1 - Math.Min(1, _expected.Sites[i].Active / d.FeatureCount), Positions)))));
+    public IEnumerable<(SelectedSite Site, long Features)> Distinct => _expected.Distinct(_model, Positions);
 
     /// <summary>As a plan tells it.</summary>
     public IReadOnlyList<PlannedSite> Planned() => [.. _model.SelectedSites.Select((site, i) => new PlannedSite(site.Site.Name,

@@ -35,6 +35,16 @@ internal sealed record PromptCost(int Tokens, IReadOnlyList<PlannedSite> Sites, 
     /// <summary>Bytes of weights that sessions lay out or turn, once.</summary>
     public required long LaidOutBytes { get; init; }
 
+    /// <summary>Floating-point operations of a pass that it shares with others of its length; those of its own are its first stage's.
+    /// </summary>
+    public required long SharedPassOperations { get; init; }
+
+    /// <summary>What it holds beside weights.</summary>
+    public required PromptMemory Held { get; init; }
+
+    /// <summary>There is a patch prompt.</summary>
+    public required bool HasPatch { get; init; }
+
     /// <summary>Sessions that are made, once.</summary>
     public required int Sessions { get; init; }
 
@@ -44,3 +54,12 @@ internal sealed record PromptCost(int Tokens, IReadOnlyList<PlannedSite> Sites, 
     /// <summary>Edges that are written at most.</summary>
     public required long Edges { get; init; }
 }
+
+/// <summary>What a prompt's graph holds beside weights, in bytes.</summary>
+/// <param name="Pass">Of a pass, while it is run.</param>
+/// <param name="SharedPass">The same of each prompt of a pass that several share.</param>
+/// <param name="Activations">Sites and their gradients.</param>
+/// <param name="Nodes">Nodes as objects.</param>
+/// <param name="Edges">Of runs of edges.</param>
+/// <param name="Found">Edges before any is chosen.</param>
+internal readonly record struct PromptMemory(long Pass, long SharedPass, long Activations, long Nodes, long Edges, long Found);

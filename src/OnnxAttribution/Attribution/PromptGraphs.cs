@@ -16,9 +16,10 @@ internal static class PromptGraphs
 {
     /// <param name="prompts">With options that differ in the metric's tokens only.</param>
     /// <param name="isSummed">Over positions.</param>
+    /// <param name="ended">Told of each prompt when it has ended, in its lane.</param>
     /// <returns>By prompt. A failure is its own, and ends no other; runtime calls are counted of a prompt that is run alone.</returns>
-    public static Outcome<CausalGraph>[] Find(LoadedModel model, IReadOnlyList<PromptRequest> prompts, bool isSummed) =>
-        Each(model, isSummed, prompts, (_, prompt, state, clock) => (state, isSummed) switch
+    public static Outcome<CausalGraph>[] Find(LoadedModel model, IReadOnlyList<PromptRequest> prompts, bool isSummed,
+        Action? ended = null) => Each(model, isSummed, (prompts, ended), (_, prompt, state, clock) => (state, isSummed) switch
         {
             (null, false) => GraphFinder.Find(model, prompt.Tokens, prompt.Patch, prompt.Options),
             (null, true) => GraphFinder.FindSummed(model, prompt.Tokens, prompt.Patch, prompt.Options),
@@ -33,9 +34,9 @@ internal static class PromptGraphs
     /// <returns>By prompt: its nodes, kept where they are chosen, and a sum of its edges alone.</returns>
     /// <exception cref="AttributionException">A prompt has no graph.</exception>
     public static (IReadOnlyList<CausalNode> Nodes, GraphSum Edges)[] Edges(LoadedModel model, IReadOnlyList<PromptRequest> prompts,
-        IReadOnlyList<MeasuredNodes> measured, GraphSum chosen)
+        IReadOnlyList<MeasuredNodes> measured, GraphSum chosen, Action? ended = null)
     {
-        var found = Each(model, isSummed: false, prompts, (i, prompt, state, clock) =>
+        var found = Each(model, isSummed: false, (prompts, ended), (i, prompt, state, clock) =>
         {
             var sum = chosen.OfSameNodes();
             state ??= GraphFinder.Expanded(model, prompt.Tokens, prompt.Patch, prompt.Options, clock);
@@ -46,10 +47,10 @@ internal static class PromptGraphs
     }
 
     // state: null where the prompt is run alone
-    private static Outcome<T>[] Each<T>(LoadedModel model, bool isSummed, IReadOnlyList<PromptRequest> prompts,
+    private static Outcome<T>[] Each<T>(LoadedModel model, bool isSummed, (IReadOnlyList<PromptRequest> Prompts, Action? Ended) given,
         Func<int, PromptRequest, PatchingState?, StageClock, T> find) where T : class
     {
-        var asked = prompts.Select(p => Outcome<PromptRequest>.Of(() => p with
+        var asked = given.Prompts.Select(p => Outcome<PromptRequest>.Of(() => p with
         {
             Options = isSummed ? GraphFinder.CheckedSummed(model, p.Options) : GraphFinder.Checked(model, p.Options)
         })).ToArray();
@@ -66,11 +67,13 @@ internal static class PromptGraphs
                 : states[n].Then(state => find(sound[n], prompt, state, clock.Share(sound.Length)));
             // what it holds is not needed beside the others'
             if (states is not null) states[n] = default;
+            given.Ended?.Invoke();
         });
         return found;
     }
 
-    private static bool IsShared(LoadedModel model, GraphOptions options) => !model.IsReplaced && options.Edges != EdgeMethod.Exact
+    /// <summary>Whether prompts share passes and dictionaries, and are not only run in lanes.</summary>
+    public static bool IsShared(LoadedModel model, GraphOptions options) => !model.IsReplaced && options.Edges != EdgeMethod.Exact
         && GradientGraphs.Of(model).TakesBatches;
 
     private static Outcome<PatchingState>[] Expanded(LoadedModel model, IReadOnlyList<PromptRequest> prompts, StageClock clock)

@@ -40,6 +40,9 @@ internal static class ClusterFinder
     // at least so many in all, and for each cluster
     private const int LeastSample = 4000, LeastEach = 20;
 
+    // of more, the last few would move for very long
+    private const double Unsettled = 1e-3;
+
     /// <param name="range">The least number of clusters, from 1, and the largest, no more than there are vectors.</param>
     /// <param name="progress">Told of each number.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -49,6 +52,7 @@ internal static class ClusterFinder
         var joins = method == ClusterMethod.Average ? AverageLinkage.Joins(rows, options.Threads, options.Cancel) : null;
         if (joins is not null || rows.Count <= MostWhole) return Best(rows, range, joins, options, progress);
         var sample = Sample(rows.Count, Math.Min(rows.Count, Math.Max(LeastSample, LeastEach * range.Most)), options.Seed);
+        options = options with { Unsettled = Unsettled };
         var best = Best(rows.Only(sample), range, null, options, progress);
         progress?.Report($"{best.Count} clusters of {rows.Count:N0} prompts");
         var some = new int[rows.Count];

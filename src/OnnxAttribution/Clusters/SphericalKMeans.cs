@@ -4,7 +4,7 @@ namespace OnnxAttribution.Clusters;
 /// k-means of unit vectors by cosine: the assignment with the largest Σ x·c, each c the direction of its vectors' sum.
 /// 1. k-means++ chooses vectors to begin with: each next one at random, by its distance 1 − x·c to the nearest chosen. 2. Every vector goes
 /// to the nearest c. 3. Every c is made anew; one that no vector is left at takes the vector that lies farthest from its own. 4. Steps 2
-/// and 3 again until no vector moves, or of very many no more than one in 10,000. 5. Vectors are moved one by one while that makes the
+/// and 3 again until no vector moves, or of very many only a few. 5. Vectors are moved one by one while that makes the
 /// objective larger: a vector is so much of its own c that step 2 leaves it there though another cluster would gain more. 6. All of it
 /// several times, and the best is taken.
 /// </summary>
@@ -15,8 +15,8 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
 {
     private const int MostRounds = 100;
 
-    /// <summary>Where at most one vector in so many moves, rounds end.</summary>
-    private const int Many = 10_000;
+    // of sums that restarts hold at once
+    private const long MostBytes = 512L << 20;
 
     private const double LeastGain = 1e-4, Rounding = 1e-6;   // below them float32 sums say nothing
 
@@ -28,13 +28,17 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public (int[] Labels, double Objective) Find(int clusters)
     {
-        var best = (Labels: Array.Empty<int>(), Objective: double.NegativeInfinity);
-        for (var restart = 0; restart < options.Restarts; restart++)
+        // a restart in each thread, so that none waits while vectors are moved one by one
+        var threads = (int)Math.Clamp(MostBytes / Math.Max(1, ClusterSums.Bytes(rows, clusters)), 1, options.Threads);
+        var found = new (int[] Labels, double Objective)[options.Restarts];
+        var each = threads == 1 ? options : options with { Threads = 1 };
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = options.Cancel };
+        Parallel.For(0, found.Length, parallel, restart =>
         {
-            var found = Once(Begin(clusters, new Random(unchecked((options.Seed * 7919) + restart))), clusters);
-            if (found.Objective > best.Objective) best = found;
-        }
-        return best;
+            var one = new SphericalKMeans(rows, each);
+            found[restart] = one.Once(one.Begin(clusters, new Random(unchecked((options.Seed * 7919) + restart))), clusters);
+        });
+        return found.MaxBy(f => f.Objective);   // of equal ones the first
     }
 
     /// <summary>Goes on from some vectors' clusters.</summary>
@@ -70,8 +74,7 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
         return (labels, sums.Lengths().Sum());
     }
 
-    // of very many vectors the last few would move for very long
-    private int Few => rows.Count / Many;
+    private int Few => (int)(rows.Count * options.Unsettled);
 
     private static int Moved(int[] one, int[] other)
     {
@@ -182,4 +185,8 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
 /// <param name="Restarts">From 1.</param>
 /// <param name="Seed">Of the first vectors.</param>
 /// <param name="Threads">From 1.</param>
-internal sealed record KMeansOptions(int Restarts, int Seed, int Threads, CancellationToken Cancel);
+internal sealed record KMeansOptions(int Restarts, int Seed, int Threads, CancellationToken Cancel)
+{
+    /// <summary>The share of vectors that may still move when rounds end.</summary>
+    public double Unsettled { get; init; }
+}

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace OnnxAttribution.Clusters;
 
 /// <summary>Sparse vectors of unit length, so that their dot products are cosines.</summary>
@@ -21,11 +23,13 @@ internal sealed class UnitVectors
     /// <exception cref="ArgumentException">The vector has no length.</exception>
     public void Add(int[] columns, float[] values)
     {
-        var length = Math.Sqrt(values.Sum(v => (double)v * v));
+        var squares = 0.0;
+        foreach (var value in values) squares += (double)value * value;
+        var length = Math.Sqrt(squares);
         if (!(length > 0) || !double.IsFinite(length)) throw new ArgumentException("A vector has a length.", nameof(values));
         _columns.Add(columns);
-        _values.Add([.. values.Select(v => (float)(v / length))]);
-        Width = Math.Max(Width, columns.Max() + 1);
+        _values.Add(Array.ConvertAll(values, v => (float)(v / length)));
+        Width = Math.Max(Width, TensorPrimitives.Max<int>(columns) + 1);
         Entries += columns.Length;
     }
 

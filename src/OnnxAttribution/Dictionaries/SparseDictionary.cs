@@ -166,6 +166,9 @@ internal sealed class SparseDictionary : IDisposable
     /// <summary>Encoder columns lie in rows beside it, so that none is copied.</summary>
     public bool LendsColumns => Screen is not null && EncoderScale is null;
 
+    /// <summary>Whether decoder rows are read where they lie, and no copies of them are made.</summary>
+    public bool LendsDecoder => _lent is not null;
+
     /// <summary>What finds its active features without reading W_enc; null: nothing does.</summary>
     public EncoderScreen? Screen { get; }
 

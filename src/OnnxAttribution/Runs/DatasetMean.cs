@@ -62,11 +62,11 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
 
     /// <summary>Step 3 of one part.</summary>
     /// <param name="lines">Its prompts.</param>
-    /// <param name="before">Told of each prompt before it is run.</param>
+    /// <param name="ended">Told of each prompt when it has ended, by any thread.</param>
     /// <returns>False: another program is at it.</returns>
     /// <exception cref="RunDirectoryException">The part is damaged, or the dataset cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public bool TrySum(int part, IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, Action before)
+    public bool TrySum(int part, IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, Action ended)
     {
         using var writer = MeanPart.TryBegin(dataset, part, _cancel);
         if (writer is null) return false;
@@ -76,8 +76,8 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
             .ToArray();
         foreach (var window in PromptWindows.Of([.. found.Select(p => p.Tokens)]))
         {
-            Sum(writer, [.. found[window].Where(p => p.Tokens is not null).Select(p => (p.Item1, p.Tokens!))], moved);
-            foreach (var _ in found[window]) before();
+            foreach (var _ in found[window].Where(p => p.Tokens is null)) ended();
+            Sum(writer, [.. found[window].Where(p => p.Tokens is not null).Select(p => (p.Item1, p.Tokens!))], moved, ended);
         }
         writer.Commit();
         return true;
@@ -92,7 +92,8 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
     public bool TryWrite() => dataset.TryWriteMean(Contents, _cancel);
 
     // side by side, in order
-    private void Sum(MeanPart writer, IReadOnlyList<(PromptRow Row, PromptTokens Tokens)> window, ILookup<int, MovedRow> moved)
+    private void Sum(MeanPart writer, IReadOnlyList<(PromptRow Row, PromptTokens Tokens)> window, ILookup<int, MovedRow> moved,
+        Action ended)
     {
         var prompts = window.Select(p => new PromptRequest(p.Tokens.Clean, p.Tokens.Patch, request.Graph with
         {
@@ -100,7 +101,7 @@ internal sealed class DatasetMean(LoadedModel model, GraphRequest request, Datas
         }));
         var measured = window.Select(p => new MeasuredNodes(
             moved[p.Row.Line].Select(m => (model.Bundle.SiteNamed(m.Site), m.Position, m.Feature, m.Effect, m.Method))));
-        var found = PromptGraphs.Edges(model, [.. prompts], [.. measured], _chosen!);
+        var found = PromptGraphs.Edges(model, [.. prompts], [.. measured], _chosen!, ended);
         for (var i = 0; i < found.Length; i++) Add(writer, window[i].Row, found[i].Nodes, found[i].Edges);
     }
 

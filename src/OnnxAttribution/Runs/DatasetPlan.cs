@@ -23,8 +23,11 @@ public sealed record DatasetPlan
     // of sums until the mean is there: of a node, kept or not, and of an edge of the mean
     private const int NodeSumBytes = 6, EdgeSumBytes = 12;
 
-    // lengths that are counted; between them times are taken to be straight lines
-    private const int MostLengths = 12;
+    // whose memory is counted
+    private const int MostWindows = 3;
+
+    // what writes parts and adds up their sums, measured on models/tiny
+    private const long StoreBytes = 160L << 20;
 
     /// <summary>Lines that have no graph, a count: what is wrong with each, a dry run says.</summary>
     public required int Failing { get; init; }
@@ -41,8 +44,18 @@ public sealed record DatasetPlan
     /// <summary>Tokens of all prompts, BOS counted.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>The longest prompt's plan: what memory has to do for.</summary>
+    /// <summary>The longest prompt's plan, were it alone.</summary>
     public required GraphPlan Longest { get; init; }
+
+    /// <summary>How many prompts are worked at side by side, a count.</summary>
+    public required int Lanes { get; init; }
+
+    /// <summary>Memory of the process by what it is for, in bytes: of the largest of the windows of prompts that are run side by side.
+    /// </summary>
+    public required IReadOnlyList<PlannedMemory> Memory { get; init; }
+
+    /// <summary>Bytes of peak memory, mapped files included.</summary>
+    public long MemoryBytes => Memory.Sum(m => m.Bytes);
 
     /// <summary>Plans a dataset.</summary>
     /// <param name="model">Stays the caller's. Where its bundle does not say how many features are active, a piece of the prompt in the
@@ -72,30 +85,29 @@ public sealed record DatasetPlan
         PromptTokens[] good = [.. tokens.OfType<PromptTokens>()];
         var basis = PlanBasis.Of(model, good[good.Length / 2], request.Graph);
         var lengths = new PlannedLengths(basis, good);
-        var parts = (int)(((long)lines.Count + asked.PartSize - 1) / asked.PartSize);
+        PlannedPart[] parts = [.. tokens.Chunk(asked.PartSize).Select(part => PlannedPart.Of(basis, lengths, part, asked.AllNodes))];
+        var largest = parts.SelectMany(p => p.Largest).DistinctBy(w => w.Tokens).OrderByDescending(w => w.Tokens).Take(MostWindows)
+            .Append(parts.SelectMany(p => p.Largest).MaxBy(w => w.Longest)!).Select(w => basis.Cost.Of(w.Prompts)).ToList();
+        var memory = largest.Select(w => w.Memory(basis.Lanes)).MaxBy(m => m.Sum(x => x.Bytes))!;
+        var start = basis.StartOfMany(lengths.Longest, largest.Max(w => w.LaidOutBytes));
         PlannedShare Of((int From, int To) range)
         {
-            int Line(int part) => (int)Math.Min((long)part * asked.PartSize, tokens.Length);
-            var own = tokens.Take(Line(range.From)..Line(range.To)).OfType<PromptTokens>().ToList();
-            var (rows, nodes, edges) = (0.0, 0.0, 0.0);
-            foreach (var prompt in own)
-            {
-                var cost = lengths.Of(prompt);
-                rows += (asked.AllNodes ? cost.Nodes : cost.Kept) + cost.Edges;
-                (nodes, edges) = (nodes + cost.Nodes, edges + cost.Edges);
-            }
-            var start = own.Count == 0 ? 0 : lengths.Longest.StartSeconds;
-            return new(own.Count, range.To - range.From, start + own.Sum(p => lengths.Of(p).Seconds),
-                (long)(rows * RowBytes) + ((long)own.Count * PromptBytes), (long)((nodes * NodeSumBytes) + (edges * EdgeSumBytes)));
+            var own = parts[range.From..range.To];
+            var prompts = own.Sum(p => p.Prompts);
+            return new(prompts, own.Length, (prompts == 0 ? 0 : start) + own.Sum(p => p.Seconds),
+                (long)(own.Sum(p => p.Rows) * RowBytes) + ((long)prompts * PromptBytes),
+                (long)own.Sum(p => (p.Nodes * NodeSumBytes) + (p.Edges * EdgeSumBytes)));
         }
         return new DatasetPlan
         {
             Failing = lines.Count - good.Length,
-            Whole = Of((0, parts)),
-            Share = Of(asked.Shard.PartsOf(parts)),
+            Whole = Of((0, parts.Length)),
+            Share = Of(asked.Shard.PartsOf(parts.Length)),
             Shard = asked.Shard,
             Tokens = good.Sum(p => (long)p.Clean.Length),
-            Longest = lengths.Longest,
+            Longest = GraphPlan.Of(basis, lengths.Longest),
+            Lanes = basis.Lanes,
+            Memory = [.. memory, new("parts and sums", StoreBytes)],
         };
     }
 
@@ -122,45 +134,4 @@ public sealed record DatasetPlan
             : throw wrong ?? new PromptException($"no prompt has {least} to {model.ContextLength} tokens, as the metric and the model's "
                 + "context ask for");
     }
-
-    /// <summary>What prompts of each length take, counted at some lengths.</summary>
-    private sealed class PlannedLengths
-    {
-        private readonly Dictionary<bool, List<(int Tokens, PromptFigures Figures)>> _counted = [];
-
-        public PlannedLengths(PlanBasis basis, IReadOnlyList<PromptTokens> prompts)
-        {
-            foreach (var group in prompts.GroupBy(p => p.Patch is not null))
-            {
-                int[] lengths = [.. group.Select(p => p.Clean.Length).Distinct().Order()];
-                var some = lengths.Length <= MostLengths ? lengths
-                    : [.. Enumerable.Range(0, MostLengths).Select(i => lengths[i * (lengths.Length - 1) / (MostLengths - 1)]).Distinct()];
-                _counted[group.Key] = [.. some.Select(n => (n, Figures(basis, basis.Cost.Of(n, group.Key))))];
-            }
-            var longest = prompts.MaxBy(p => (p.Clean.Length, p.Patch is not null))!;
-            Longest = GraphPlan.Of(basis, basis.Cost.Of(longest.Clean.Length, longest.Patch is not null));
-        }
-
-        public GraphPlan Longest { get; }
-
-        public PromptFigures Of(PromptTokens prompt)
-        {
-            var (counted, n) = (_counted[prompt.Patch is not null], prompt.Clean.Length);
-            var after = counted.FindIndex(c => c.Tokens >= n);
-            if (counted[after].Tokens == n) return counted[after].Figures;
-            var (one, other) = (counted[after - 1], counted[after]);
-            var share = (n - one.Tokens) / (double)(other.Tokens - one.Tokens);
-            double Between(Func<PromptFigures, double> of) => of(one.Figures) + (share * (of(other.Figures) - of(one.Figures)));
-            return new(Between(f => f.Seconds), Between(f => f.Nodes), Between(f => f.Kept), Between(f => f.Edges));
-        }
-
-        // a prompt is run again for the mean's edges, and its nodes are not moved again
-        private static PromptFigures Figures(PlanBasis basis, PromptCost cost)
-        {
-            var (all, moved) = (cost.Stages.Sum(basis.Seconds), cost.Stages.Where(s => s.Name == "node effects").Sum(basis.Seconds));
-            return new((2 * all) - moved, cost.Sites.Sum(s => s.Nodes), cost.Sites.Sum(s => s.Tangents), cost.Edges);
-        }
-    }
-
-    private readonly record struct PromptFigures(double Seconds, double Nodes, double Kept, double Edges);
 }

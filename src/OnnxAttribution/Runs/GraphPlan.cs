@@ -53,7 +53,7 @@ public sealed record GraphPlan
     /// <summary>Bytes that this process may have: the machine's, or its control group's.</summary>
     public required long AvailableMemoryBytes { get; init; }
 
-    /// <summary>Floating-point operations per second of a large float32 product, measured now.</summary>
+    /// <summary>Floating-point operations per second of large float32 products, one in each lane, measured now.</summary>
     public required double ProductsPerSecond { get; init; }
 
     /// <summary>Bytes per second that all threads read, measured now.</summary>
@@ -104,7 +104,7 @@ public sealed record GraphPlan
         Stages = [.. cost.Stages.Select(s => new PlannedStage(s.Name, s.Operations, s.Bytes, basis.Seconds(s)))],
         NotCounted = GraphCost.NotCounted(basis.Options),
         Edges = cost.Edges,
-        StartSeconds = basis.Start(cost),
+        StartSeconds = basis.Start(cost, cost.LaidOutBytes),
         Memory = cost.Memory,
         LeastMemoryBytes = cost.Least.Sum(m => m.Bytes),
         AvailableMemoryBytes = MachineMemory.Bytes(),

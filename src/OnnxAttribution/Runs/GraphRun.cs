@@ -72,11 +72,12 @@ public sealed class GraphRun
 
     /// <summary>Draws the graphs of several prompts, side by side (<see cref="PromptGraphs"/>).</summary>
     /// <param name="prompts">With the tokens of each.</param>
+    /// <param name="ended">Told of each prompt when it has ended, by any thread.</param>
     /// <returns>By prompt; a failure is its own.</returns>
     internal static IReadOnlyList<Outcome<GraphRun>> FindAll(LoadedModel model,
-        IReadOnlyList<(PromptTask Task, PromptTokens Tokens)> prompts, GraphRequest request)
+        IReadOnlyList<(PromptTask Task, PromptTokens Tokens)> prompts, GraphRequest request, Action? ended = null)
     {
-        var graphs = PromptGraphs.Find(model, [.. prompts.Select(p => Asked(p.Tokens, request))], request.SumOverPositions);
+        var graphs = PromptGraphs.Find(model, [.. prompts.Select(p => Asked(p.Tokens, request))], request.SumOverPositions, ended);
         return [.. graphs.Select((graph, i) => graph.Then(g => Of(model, prompts[i], request, g)))];
     }
 

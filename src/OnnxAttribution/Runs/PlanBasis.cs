@@ -14,8 +14,13 @@ internal sealed class PlanBasis
 
     private const double ProductSeconds = 0.3;
 
-    // measured at GPT-2-small's shape: to start, for each session, and for each byte that is laid out against one that is read
-    private const double ProcessSeconds = 0.8, SessionSeconds = 0.02, LayOut = 80;
+    // measured at GPT-2-small's shape: to start, for each session, and for each byte that is laid out, or mapped and touched the first
+    // time, against one that is read
+    private const double ProcessSeconds = 0.8, SessionSeconds = 0.02, LayOut = 80, Map = 15;
+
+    // measured on models/tiny: of a lane for each prompt of a dataset and pass, beside its products, for each whose nodes are moved, and
+    // of all for the mean at the end
+    private const double PromptSeconds = 0.04, MovedSeconds = 0.1, MeanSeconds = 1.5;
 
     /// <summary>What stages were seen to take of what the rates alone would give.</summary>
     public const double Experience = 2;
@@ -24,9 +29,14 @@ internal sealed class PlanBasis
     {
         (Options, Expected) = (options, expected);
         Cost = new GraphCost(model, options, expected);
-        Products = MachineRate.Products(model.Context, Runs, ProductSeconds);
-        Bytes = MachineRate.Memory(model.Context.Threads);
+        // of a lane, and all of them multiply at once
+        Lanes = model.Context.Lanes;
+        Products = Lanes * MachineRate.Products(model.Context, Runs, ProductSeconds);
+        Bytes = MachineRate.Memory(Lanes * model.Context.Threads);
     }
+
+    /// <summary>How many prompts of a dataset are worked at side by side.</summary>
+    public int Lanes { get; }
 
     /// <summary>As they count for the model.</summary>
     public GraphOptions Options { get; }
@@ -34,7 +44,7 @@ internal sealed class PlanBasis
     /// <summary>What is expected of the prompts' nodes.</summary>
     public ExpectedNodes Expected { get; }
 
-    /// <summary>Floating-point operations per second of a large product.</summary>
+    /// <summary>Floating-point operations per second of large products, one in each lane.</summary>
     public double Products { get; }
 
     /// <summary>Bytes per second that all threads read.</summary>
@@ -62,6 +72,15 @@ internal sealed class PlanBasis
     /// <summary>Seconds of a stage.</summary>
     public double Seconds(StageCost stage) => Experience * Math.Max(stage.Operations / Products, stage.Bytes / Bytes);
 
+    /// <summary>Seconds of prompts side by side, in the first pass over a dataset and in the second, which moves no node again.</summary>
+    public double SecondsOfBoth(WindowCost window, int prompts) => window.Stages.Sum(s => Seconds(s) * (s.Name == "node effects" ? 1 : 2))
+        + (((2 * PromptSeconds) + (window.MovesNodes ? MovedSeconds : 0)) * prompts / Math.Min(Lanes, prompts));
+
     /// <summary>Seconds that a process takes once.</summary>
-    public double Start(PromptCost cost) => ProcessSeconds + (cost.Sessions * SessionSeconds) + (LayOut * cost.LaidOutBytes / Bytes);
+    /// <param name="laidOut">Bytes of weights that sessions lay out or turn.</param>
+    public double Start(PromptCost cost, long laidOut) => ProcessSeconds + (cost.Sessions * SessionSeconds)
+        + (((LayOut * laidOut) + (Map * cost.Memory.Where(m => m.IsMapped).Sum(m => m.Bytes))) / Bytes);
+
+    /// <summary>The same of a process that draws a dataset and writes its mean.</summary>
+    public double StartOfMany(PromptCost cost, long laidOut) => Start(cost, laidOut) + MeanSeconds;
 }

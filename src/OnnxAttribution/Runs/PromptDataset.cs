@@ -16,6 +16,7 @@ namespace OnnxAttribution.Runs;
 internal sealed class PromptDataset(LoadedModel model, GraphRequest request, DatasetDirectory dataset)
 {
     private readonly List<int> _busy = [];
+    private readonly Lock _counting = new();
     private long _start;
     private int _done, _of, _before, _beforeNow;
     private string _stage = DatasetProgress.Prompts;
@@ -126,7 +127,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         Begin(ours, missing, lines, DatasetProgress.Mean);
         foreach (var part in missing)
         {
-            if (dataset.IsSummed(part) || mean.TrySum(part, Of(part, lines), Step)) continue;
+            if (dataset.IsSummed(part) || mean.TrySum(part, Of(part, lines), Ended)) continue;
             _busy.Add(part);
         }
         if ((Missing = all.Count(part => !dataset.IsSummed(part))) > 0 && !dataset.HasMean) return DatasetState.EdgesMissing;
@@ -183,7 +184,11 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     {
         foreach (var line in window.Where(p => p.Tokens?.Clean.Length > _fits)) line.Failure = Refusal(line.Tokens!.Clean.Length);
         Line[] sound = [.. window.Where(p => p.Failure is null)];
-        var runs = GraphRun.FindAll(model, [.. sound.Select(p => (p.Task!, p.Tokens!))], request);
+        for (var i = sound.Length; i < window.Length; i++) Ended();
+        var before = _done;
+        var runs = GraphRun.FindAll(model, [.. sound.Select(p => (p.Task!, p.Tokens!))], request, Ended);
+        // those that failed before they came to a lane
+        while (_done < before + sound.Length) Ended();
         for (var i = 0; i < sound.Length; i++) (sound[i].Run, sound[i].Failure) = (runs[i].Found, runs[i].Failure);
     }
 
@@ -201,7 +206,6 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
 
     private void Add(DatasetPart part, GraphSum sum, Line prompt)
     {
-        Step();
         Finished++;
         if (prompt.Run is { } run)
         {
@@ -228,15 +232,24 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         _of = ours.Sum(part => Of(part, lines).Count());
         _done = _beforeNow = _of - missing.Sum(part => Of(part, lines).Count());
         (_stage, _start) = (stage, Stopwatch.GetTimestamp());
+        if (missing.Count > 0) Report();
     }
 
-    // before each prompt
-    private void Step()
+    // by any lane
+    private void Ended()
+    {
+        lock (_counting)
+        {
+            _done++;
+            Report();
+        }
+    }
+
+    private void Report()
     {
         var done = _done - _beforeNow;
         var seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
         Progress?.Report(new DatasetProgress(_done, _of, done > 0 ? done / seconds : null) { Stage = _stage });
-        _done++;
     }
 
     private static PromptRow Row(int line, GraphRun run, GraphRunRecord record) => new(run.Task.Id!, line)

@@ -3,8 +3,8 @@ using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>The columns of a chunk that is being filled, <see cref="Capacity"/> rows at most.
-/// Valid during one call of <see cref="DuckDbFill"/>.</summary>
+/// <summary>The columns of a chunk that is being filled or read, <see cref="Capacity"/> rows at most.
+/// Valid during one call of <see cref="DuckDbFill"/> or <see cref="DuckDbTake"/>.</summary>
 internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
 {
     /// <summary>Rows in a chunk, DuckDB's own constant.</summary>
@@ -32,6 +32,21 @@ internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
         var vector = Vector(column);
         NativeMethods.Vectors.DuckDBVectorEnsureValidityWritable(vector);
         NativeMethods.Vectors.DuckDBVectorGetValidity(vector)[row >> 6] &= ~(1UL << (row & 63));
+    }
+
+    /// <summary>Refuses NULL in the first rows of columns.</summary>
+    /// <exception cref="DuckDbException">There is one.</exception>
+    public void RequireValues(int columns, int rows)
+    {
+        for (var column = 0; column < columns; column++)
+        {
+            // without NULL there may be no mask
+            var validity = NativeMethods.Vectors.DuckDBVectorGetValidity(Vector(column));
+            for (var row = 0; validity is not null && row < rows; row++)
+            {
+                if ((validity[row >> 6] & (1UL << (row & 63))) == 0) throw new DuckDbException("NULL stands where a value belongs");
+            }
+        }
     }
 
     private nint Vector(int column) => NativeMethods.DataChunks.DuckDBDataChunkGetVector(chunk, column);

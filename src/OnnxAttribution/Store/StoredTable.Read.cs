@@ -32,6 +32,13 @@ internal sealed partial class StoredTable
     {
         // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+        return Load(database, file, columns, cancel);
+    }
+
+    /// <param name="database">The caller's.</param>
+    /// <inheritdoc cref="Load(string, IReadOnlyList{StoredColumn}?, CancellationToken)"/>
+    internal static StoredTable Load(DuckDbDatabase database, string file, IReadOnlyList<StoredColumn>? columns, CancellationToken cancel)
+    {
         var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancel)]);
         var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{column.SqlType}"));
         var later = string.Join(", ", table.Columns.Where(c => c.IsLater).Select(c => $"NULL::{c.SqlType} AS {SqlText.Name(c.Name)}"));

@@ -19,6 +19,8 @@ public sealed class DatasetBenchmarkTests : IDisposable
         var record = RecordFile.Read<DatasetSpeedRecord>(file);
         Assert.NotNull(record.WriteSeconds);
         Assert.All(record.QuerySeconds.Values, seconds => Assert.All(seconds, s => Assert.True(s > 0)));
+        Assert.InRange(record.Cluster!.ReadSeconds, 0, record.Cluster.Seconds);
+        Assert.InRange(record.Cluster.Clusters, 2, 20);
         BenchRun.Start(bench).Done();
         Assert.Null(RecordFile.Read<DatasetSpeedRecord>(file).WriteSeconds);
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -47,6 +48,32 @@ public sealed class PlanCommandTests(Random2Fixture model) : IClassFixture<Rando
         var words = Plan("--prompts", file, "--shard", "1/1").Output;
         Assert.Contains("10 prompts in 1 part,", words);
         Assert.Contains("1 line without a graph, which --dry-run tells", words);
+    }
+
+    [Fact]
+    public void Memory_of_a_dataset_of_the_embedded_model_is_good_to_a_factor_of_2()
+    {
+        var file = _directory["p.jsonl"];
+        string[] words = ["Copyright (C) the", "The quick brown fox jumps", "in the house by the sea", "GNU General Public License"];
+        File.WriteAllLines(file, Enumerable.Range(0, 64).Select(i => $$"""{"prompt": "{{words[i % 4]}} {{i}}"}"""));
+        string[] asked = ["graph", "--model", Repository.TinyModel, "--prompts", file, "--json"];
+        var plan = JsonNode.Parse(Verb.Run([.. asked, "--plan"]).Done().Output)!;
+        var call = TestedProgram.Call([.. asked, "--no-page", "--out", _directory["set"]]);
+        (call.RedirectStandardOutput, call.RedirectStandardError) = (true, true);
+        using var process = Process.Start(call)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        var peak = 0L;
+        while (!process.WaitForExit(TimeSpan.FromMilliseconds(50)))
+        {
+            process.Refresh();
+            peak = Math.Max(peak, process.PeakWorkingSet64);
+        }
+        Assert.Equal(0, process.ExitCode);
+        Assert.InRange((long)plan["memory_bytes"]!, peak / 2, 2 * peak);
+        Assert.Equal((long)plan["memory_bytes"]!, plan["memory"]!.AsArray().Sum(m => (long)m!["bytes"]!));
     }
 
     [Fact]

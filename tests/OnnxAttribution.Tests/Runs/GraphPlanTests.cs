@@ -42,7 +42,7 @@ public sealed class GraphPlanTests(Random2Fixture bundle) : IClassFixture<Random
         // with the positions of the features that were kept it is the same number
         var kept = model.Selected.Select((site, i) => new ExpectedSite(plan.Sites[i].ActivePerPosition, plan.Sites[i].Source)
         {
-            Kept = [.. KeptOf(graph, site).Select(n => plan.Tokens - 1 - n.Position)],
+            Kept = [.. KeptOf(graph, site, 20).Select(n => plan.Tokens - 1 - n.Position)],
         });
         Assert.Equal(graph.Operations, new GraphCost(model, options, new([.. kept])).Of(plan.Tokens, hasPatch: false).Operations);
     }
@@ -94,6 +94,43 @@ public sealed class GraphPlanTests(Random2Fixture bundle) : IClassFixture<Random
         Assert.Equal(20 + (model.PrependsBos ? 1 : 0), shards[0].Longest.Tokens);
     }
 
+    [Theory, InlineData(1), InlineData(2), InlineData(5)]
+    public void Operations_of_prompts_side_by_side_are_those_of_their_graphs(int prompts)
+    {
+        using var model = LoadedModel.Open(bundle.Bundle, null, new RunContext(lanes: 2));
+        var tokens = model.Tokenizer.Encode("Hello you");
+        var found = PromptGraphs.Find(model, [.. Enumerable.Repeat(new PromptRequest(tokens, null, s_options), prompts)], isSummed: false);
+        var graph = found[0].Found!;
+        // as many features as the graph has, where it has them
+        var sites = model.Selected.Select(site => new ExpectedSite(
+            (double)graph.Nodes.Count(n => n.Site == site && !n.IsError) / tokens.Length, FeatureSource.Sample)
+        {
+            Kept = [.. KeptOf(graph, site, s_options.TopNodes!.Value).Select(n => tokens.Length - 1 - n.Position)],
+        });
+        var cost = new GraphCost(model, s_options, new([.. sites]));
+        var window = cost.Of(Enumerable.Repeat(cost.Of(tokens.Length, hasPatch: false), prompts).ToList());
+        Assert.Equal(found.Sum(f => f.Found!.Operations), window.Operations);
+    }
+
+    [Fact]
+    public void Side_by_side_weights_are_read_once_and_memory_is_more_for_every_prompt_and_lane()
+    {
+        using var model = LoadedModel.Open(bundle.Bundle, null, new RunContext());
+        var cost = new GraphCost(model, s_options, NodeSample.Of(model, model.Tokenizer.Encode("Hello"), s_options,
+            new Dictionary<string, double>()));
+        var one = cost.Of(5, hasPatch: false);
+        long Bytes(int prompts, int lanes) => cost.Of(Enumerable.Repeat(one, prompts).ToList()).Memory(lanes).Sum(m => m.Bytes);
+        foreach (var stage in (string[])["passes", "dictionaries", "cotangents"])
+        {
+            Assert.Equal(one.Stages.Single(s => s.Name == stage).Bytes,
+                cost.Of([one, one, one]).Stages.Single(s => s.Name == stage).Bytes);
+        }
+        Assert.Equal(one.Memory.Sum(m => m.Bytes), Bytes(1, 1));
+        Assert.Equal(Bytes(1, 1), Bytes(1, 4));   // more lanes than prompts
+        Assert.True(Bytes(4, 1) > Bytes(2, 1));
+        Assert.True(Bytes(4, 4) > Bytes(4, 2) && Bytes(4, 2) > Bytes(4, 1));
+    }
+
     [Fact]
     public void What_is_not_counted_is_said()
     {
@@ -114,9 +151,9 @@ public sealed class GraphPlanTests(Random2Fixture bundle) : IClassFixture<Random
         Assert.Empty(FiringRates.Of(bundle.Bundle, new string('0', 64), default));
     }
 
-    private static IEnumerable<CausalNode> KeptOf(CausalGraph graph, Site site)
+    private static IEnumerable<CausalNode> KeptOf(CausalGraph graph, Site site, int top)
     {
         var features = graph.Nodes.Where(n => n.Site == site && !n.IsError).ToList();
-        return features.OrderByDescending(n => Math.Abs(n.Effect)).Take(20);   // before pruning
+        return features.OrderByDescending(n => Math.Abs(n.Effect)).Take(top);   // before pruning
     }
 }
