@@ -21,7 +21,8 @@ internal sealed class ViewCommand
 
     private readonly Argument<string> _run = new("RUN")
     {
-        Description = "a run directory; for --figure curve also the Parquet file of a response curve"
+        Description = "a run directory, or a batch's, whose page lists its prompts; for --figure curve also a response curve's Parquet "
+            + "file"
     };
     private readonly Option<string> _format =
         ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
@@ -43,14 +44,20 @@ internal sealed class ViewCommand
         Description = "with --format json, the graph's name in a viewer (small letters, digits and hyphens); default: the run's",
         HelpName = "NAME"
     };
-    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features.parquet the page and --format json "
-        + "show; default: where it was when the run was made");
+    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features the page, --format svg and --format "
+        + "json name; default: where it was when the run was made");
     private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
         new PictureLimits().Nodes, least: 1);
     private readonly Option<int?> _edges = new("--edges")
     {
         Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
             + "nodes that none is left at are not drawn",
+        HelpName = "N"
+    };
+    private readonly Option<int?> _component = new("--component")
+    {
+        Description = "draw one of the graph's separate circuits: the parts that no edge but those into the metric joins, 1 being the one "
+            + "with the strongest edge",
         HelpName = "N"
     };
     private readonly Option<string> _theme = ChoiceOptions.OneOf("--theme", "colours of an SVG", "light", "dark");
@@ -61,6 +68,7 @@ internal sealed class ViewCommand
     {
         _figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
         _edges.AtLeast(0);
+        _component.AtLeast(1);
     }
 
     public static Command Create() => new ViewCommand().Made();
@@ -68,7 +76,8 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _file, _slug, _force, _model, _nodes, _edges, _theme, _palette };
+            Description) { _run, _format, _figure, _file, _slug, _force, _model, _nodes, _edges, _component, _theme,
+                _palette };
         command.Checks(Validate);
         command.Runs(Run);
         return command;
@@ -125,7 +134,7 @@ internal sealed class ViewCommand
         {
             Model = parsed.GetValue(_model),
             Slug = parsed.GetValue(_slug),
-            Limits = new PictureLimits(parsed.GetValue(_nodes), edges),
+            Limits = new PictureLimits(parsed.GetValue(_nodes), edges) { Component = parsed.GetValue(_component) },
             Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
         };
     }
@@ -154,7 +163,7 @@ internal sealed class ViewCommand
         }
         var isFigure = result.IsGiven(_figure);
         if (isFigure && result.IsGiven(_format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
-        if (isFigure && ((Option[])[_nodes, _edges]).FirstOrDefault(result.IsGiven) is { } limit)
+        if (isFigure && ((Option[])[_nodes, _edges, _component]).FirstOrDefault(result.IsGiven) is { } limit)
         {
             result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
         }
@@ -162,9 +171,9 @@ internal sealed class ViewCommand
         {
             result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
         }
-        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "json")))
+        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "svg" or "json")))
         {
-            result.AddError("--model goes with a page or --format json; no other picture shows what features stand for");
+            result.AddError("--model goes with a page, --format svg or --format json; no other picture shows what features stand for");
         }
         if (result.IsGiven(_slug) && (isFigure || format != "json")) result.AddError("--slug goes with --format json");
         if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))

@@ -1,3 +1,5 @@
+using OnnxAttribution.Attribution;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A part of a dataset being written. Graphs lie in a database, and aside where memory does not do, until <see cref="Commit"/>
@@ -43,10 +45,10 @@ internal sealed class DatasetPart : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Add(PromptRow row, RunContents graph, IEnumerable<MovedRow> moved) => _writer.Writing(() =>
     {
-        var sign = graph.Record.SignOfClean;
-        var ends = EdgeKeys.Of(graph.Nodes, graph.MetricPosition) with { SignOfClean = sign };
+        var ends = EdgeKeys.Of(graph.Nodes, graph.MetricPosition) with { SignOfClean = graph.Record.SignOfClean };
         var sorted = EdgeOrder.Sort(ends, graph.Edges, graph.SwitchedOn, _cancel);
-        _graphs.AppendNodes((DatasetNames.Nodes, row.Run), graph.Nodes, sign, _allNodes ? "" : $"WHERE {NodeTable.Kept}", _cancel);
+        ends = ends with { Circuits = SeparateCircuits.Of(graph.Nodes.Count, sorted) };
+        _graphs.AppendNodes((DatasetNames.Nodes, row.Run), graph.Nodes, ends, _allNodes ? "" : $"WHERE {NodeTable.Kept}", _cancel);
         _graphs.AppendEdges((DatasetNames.Edges, row.Run), ends, sorted, _cancel);
         foreach (var (name, table) in graph.Tables)
         {

@@ -1,3 +1,5 @@
+using OnnxAttribution.Attribution;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.
@@ -52,6 +54,7 @@ public static partial class RunDirectory
         // outside the try: what the producer throws is the producer's
         var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition) with { SignOfClean = run.Record.SignOfClean };
         var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, cancel);
+        ends = ends with { Circuits = SeparateCircuits.Of(run.Nodes.Count, sorted) };
         try
         {
             var json = RunFile.Of(run.Record);
@@ -59,7 +62,7 @@ public static partial class RunDirectory
             using (var writer = new RunTables(spill, json.Metadata))
             {
                 var (nodes, edges) = (Path.Combine(place.Temporary, RunNames.NodesFile), Path.Combine(place.Temporary, RunNames.EdgesFile));
-                writer.WriteNodes(nodes, run.Nodes, run.Record.SignOfClean, cancel);
+                writer.WriteNodes(nodes, run.Nodes, ends, cancel);
                 writer.WriteEdges(edges, ends, sorted, cancel);
                 if (run.OfNodes is { } ofNodes) writer.AddColumns(nodes, ofNodes, cancel);
                 if (run.OfEdges is { } ofEdges) writer.AddColumns(edges, ofEdges, cancel);
