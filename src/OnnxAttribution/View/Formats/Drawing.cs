@@ -35,6 +35,10 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
     public bool IsOfRun => Directory.Exists(_run);
 
+    // a batch is no run: its page lists its prompts
+    private bool IsIndex => figure is null && format == "html" && !File.Exists(Path.Combine(_run, RunNames.RecordFile))
+        && BatchPage.IsBatch(_run);
+
     public static IReadOnlyList<string> FigureNames => FigureFile.Names;
 
     /// <summary>The bundle that features' dashboards and tokens are read from; null: where it was when the run was made.</summary>
@@ -50,7 +54,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
     public string DefaultFile =>
         Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
-            figure is null ? $"graph.{format}" : $"{figure}.svg");
+            IsIndex ? BatchPage.FileName : figure is null ? $"graph.{format}" : $"{figure}.svg");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
@@ -68,14 +72,23 @@ internal sealed class Drawing(string run, string format, string? figure)
             DrawingFile.Write(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel);
             return null;
         }
+        if (IsIndex)
+        {
+            DrawingFile.CheckFree(file, force);
+            BatchPage.Write(_run, file, cancel);
+            return null;
+        }
         var picture = RunPicture.Read(_run, Limits, cancel);
         switch (format)
         {
             case "html":
-                var cards = DashboardCards.Of(picture, Model, cancel);
-                DrawingFile.Write(file, force, output => GraphPage.Write(picture, cards, output), cancel);
-                return cards.Note;
-            case "svg": DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme), cancel); break;
+                var details = FeatureDetails.Of(picture, Model, cancel);
+                DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, output), cancel);
+                return details.PageNote;
+            case "svg":
+                var words = FeatureDetails.Of(picture, Model, cancel);
+                DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme, words), cancel);
+                return words.TokenNote;
             case "dot": DrawingFile.Write(file, force, output => GraphDot.Write(picture, output), cancel); break;
             case "json":
                 var parts = new GraphJsonParts { Slug = Slug, Details = FeatureDetails.Of(picture, Model, cancel) };
