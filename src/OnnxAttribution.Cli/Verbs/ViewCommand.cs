@@ -14,7 +14,8 @@ internal sealed class ViewCommand
 {
     private const string Description = """
         Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and
-        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables.
+        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables; with --live a page in which the
+        model runs, so that features can be edited there.
 
         Example: onnx-attribution view runs/copyright --format svg --edges 150 --out circuit.svg
         """;
@@ -39,6 +40,11 @@ internal sealed class ViewCommand
         HelpName = "FILE"
     };
     private readonly Option<bool> _force = OutputOptions.Force("a file or graph that is");
+    private readonly Option<bool> _live = new("--live")
+    {
+        Description = "a page that runs the model itself: edit features and the prompt, and see next tokens and exact effects; one file "
+            + "up to 60 MB, or with a folder for --out scripts beside it that hold the weights"
+    };
     private readonly Option<string?> _slug = new("--slug")
     {
         Description = "with --format json, the graph's name in a viewer (small letters, digits and hyphens); default: the run's",
@@ -76,7 +82,7 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _file, _slug, _force, _model, _nodes, _edges, _component, _theme,
+            Description) { _run, _format, _figure, _live, _file, _slug, _force, _model, _nodes, _edges, _component, _theme,
                 _palette };
         command.Checks(Validate);
         command.Runs(Run);
@@ -86,6 +92,7 @@ internal sealed class ViewCommand
     private int Run(ParseResult parsed, CancellationToken cancel)
     {
         var drawing = DrawingOf(parsed);
+        if (parsed.GetValue(_live)) return RunLive(drawing, parsed, cancel);
         if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
         {
             return RunFolder(drawing.FolderAt(folder, parsed.GetValue(_force)), drawing, parsed, cancel);
@@ -102,6 +109,21 @@ internal sealed class ViewCommand
         }
         var output = parsed.InvocationConfiguration.Output;
         output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
+        if (note is not null) output.WriteLine($"note: {note}");
+        return ExitCodes.Done;
+    }
+
+    private int RunLive(Drawing drawing, ParseResult parsed, CancellationToken cancel)
+    {
+        string page;
+        string? note;
+        using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
+        {
+            progress.Report("packing the model");
+            (page, note) = drawing.WriteLive(parsed.GetValue(_file), parsed.GetValue(_force), cancel);
+        }
+        var output = parsed.InvocationConfiguration.Output;
+        output.WriteLine($"wrote {page} ({Screen.Bytes(new FileInfo(page).Length)}): open it in a browser");
         if (note is not null) output.WriteLine($"note: {note}");
         return ExitCodes.Done;
     }
@@ -162,6 +184,10 @@ internal sealed class ViewCommand
             return;
         }
         var isFigure = result.IsGiven(_figure);
+        if (result.IsGiven(_live) && (isFigure || format != "html"))
+        {
+            result.AddError("--live is about the page; leave --format and --figure out");
+        }
         if (isFigure && result.IsGiven(_format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
         if (isFigure && ((Option[])[_nodes, _edges, _component]).FirstOrDefault(result.IsGiven) is { } limit)
         {

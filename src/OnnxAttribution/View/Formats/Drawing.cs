@@ -1,5 +1,6 @@
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
+using OnnxAttribution.View.Live;
 using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.View.Formats;
@@ -11,6 +12,8 @@ namespace OnnxAttribution.View.Formats;
 internal sealed class Drawing(string run, string format, string? figure)
 {
     private readonly string _run = MergedRun.Locate(run);
+
+    private const string LiveName = "live";
 
     /// <summary>The first is the default.</summary>
     public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
@@ -111,6 +114,27 @@ internal sealed class Drawing(string run, string format, string? figure)
         var picture = RunPicture.Read(_run, Limits, cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);
         return (folder.Write(picture, details, cancel), details.ContextNote);
+    }
+
+    /// <summary>Writes a page that runs the model itself.</summary>
+    /// <param name="place">A file that ends in .html, or a folder; null: live.html in the run, or where that would be too large the
+    /// folder live there.</param>
+    /// <returns>What was written, and what the reader should know of what is missing.</returns>
+    /// <exception cref="LivePageException">The run is of no single prompt, its model is not to be had or is too large, or nothing of it
+    /// can be edited.</exception>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public (string Path, string? Note) WriteLive(string? place, bool force, CancellationToken cancel = default)
+    {
+        RequireRun();
+        var picture = RunPicture.Read(_run, Limits, cancel);
+        var model = LiveModel.Of(picture, Model, cancel);
+        var details = FeatureDetails.Of(picture, Model, cancel);
+        var own = Path.Combine(_run, LiveName);
+        var inFolder = place is null ? !LivePage.FitsInAFile(model) : IsFolder(place);
+        var to = (Place: place ?? (inFolder ? own : own + ".html"), Force: force || place is null);
+        if (inFolder) LivePage.WriteFolder(picture, details, model, to, cancel);
+        else LivePage.WriteFile(picture, details, model, to, cancel);
+        return (inFolder ? Path.Combine(to.Place, LivePage.Index) : to.Place, details.PageNote);
     }
 
     private void RequireRun()

@@ -8,11 +8,22 @@ namespace OnnxAttribution.View.Page;
 /// nothing from outside, which its Content-Security-Policy forbids.</summary>
 internal static class GraphPage
 {
-    public static void Write(RunPicture picture, FeatureDetails details, TextWriter output) =>
-        new PageSkeleton("graph-page").Write(new Dictionary<string, string>
+    /// <param name="live">What it runs the model with; null: it does not.</param>
+    public static void Write(RunPicture picture, FeatureDetails details, TextWriter output, LiveParts? live = null) =>
+        Skeleton(live).Write(new Dictionary<string, string>
         {
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["validation"] = RunDirectory.HasTable(picture.Path, ValidationRow.Table) ? ValidationFigure.Inline(picture.Path) : "",
             ["data"] = PageData.Json(picture, details),
+            ["live"] = live is null ? "" : string.Concat(live.Elements) + PageSkeleton.Resource("live-licences.html"),
+            ["module"] = live is null ? "" : " type=\"module\"",
         }, output);
+
+    private static PageSkeleton Skeleton(LiveParts? live) => live is null ? new PageSkeleton("graph-page")
+        : new PageSkeleton("live-page")
+        {
+            Html = "graph-page",
+            // a folder's scripts hold nothing but weights
+            Allowed = live.IsFolder ? " 'self' 'wasm-unsafe-eval'" : " 'wasm-unsafe-eval'",
+        };
 }

@@ -9,6 +9,12 @@ namespace OnnxAttribution.View.Page;
 /// <param name="name">Of the resources, such as <c>graph-page</c>.</param>
 internal sealed class PageSkeleton(string name)
 {
+    /// <summary>The skeleton's name, where it is another's.</summary>
+    public string? Html { get; init; }
+
+    /// <summary>What scripts may do beside, in the policy's words, a space before each.</summary>
+    public string Allowed { get; init; } = "";
+
     /// <summary>Writes the page.</summary>
     /// <param name="parts">What stands in the skeleton between double braces, without policy, style and script.</param>
     public void Write(IReadOnlyDictionary<string, string> parts, TextWriter output)
@@ -16,12 +22,12 @@ internal sealed class PageSkeleton(string name)
         string style = Resource($"{name}.css"), script = Resource($"{name}.js");
         var all = new Dictionary<string, string>(parts)
         {
-            ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; img-src data: blob:; "
+            ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'{Allowed}; style-src '{Hash(style)}'; img-src data: blob:; "
                 + "base-uri 'none'; form-action 'none'",
             ["style"] = style,
             ["script"] = script,
         };
-        Fill(Resource($"{name}.html"), all, output);
+        Fill(Resource($"{Html ?? name}.html"), all, output);
     }
 
     // one pass, so that what is put in is never looked at again: a prompt may hold {{data}}
@@ -40,12 +46,23 @@ internal sealed class PageSkeleton(string name)
 
     private static string Hash(string text) => "sha256-" + Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    private static string Resource(string name)
+    /// <summary>A part of a page that is carried as it stands.</summary>
+    public static byte[] Bytes(string name)
     {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"{name} is no resource of this library; build it again");
-        using var reader = new StreamReader(stream, Encoding.UTF8);
+        using var stream = Open(name);
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    /// <summary>A part of a page, as text.</summary>
+    public static string Resource(string name)
+    {
+        using var reader = new StreamReader(Open(name), Encoding.UTF8);
         // a browser reads \r\n as \n, and hashes what it reads
         return reader.ReadToEnd().ReplaceLineEndings("\n");
     }
+
+    private static Stream Open(string name) => Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
+        ?? throw new InvalidOperationException($"{name} is no resource of this library; build it again");
 }

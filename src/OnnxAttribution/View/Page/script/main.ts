@@ -167,3 +167,5 @@ panel.show(told, store.state);
 store.restore(location.hash);
 if (store.state.pin !== null) reveal(store.state.pin);
 document.documentElement.dataset.ready = "true";
+
+export { choose, graph, store, word };
