@@ -104,7 +104,10 @@ internal static class GraphSvg
             var node = picture.Nodes[i];
             canvas.Open("g", PictureWords.Of(picture, node),
                 ("class", node.IsError ? "node error" : node.IsMetric ? "node metric" : "node"), ("data-node", i));
-            if (node.IsMetric) Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
+            if (node.IsMetric)
+            {
+                Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
+            }
             else
             {
                 var word = details.WordOf(picture, node) is { } w ? picture.LabelOf(node) is null ? TokenLabel.Of(w) : w : null;

@@ -28,7 +28,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         double[] widths = [.. bars.Select(b => SvgReading.Value(b, "width"))];
         Assert.Equal([2, 1, 0.5, 0.25, 3], widths.Select(w => Math.Round(w / widths[0] * 2, 2)));   // one scale for all sites
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["0.attn:4@1 ␣b", "0.attn:error@1 ␣b", "1:9@0 a", "contribution to the metric", "0.attn", "1.resid"],
+        Assert.All((string[])["0:4@1 ␣b", "0:error@1 ␣b", "1:9@0 a", "contribution to the metric", "0.attn", "1.resid"],
             t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.Contains("1 node without an effect left out", StringComparison.Ordinal));
     }

@@ -27,7 +27,7 @@ export function listenToKeys(graph: Graph, scene: Scene, store: Store, camera: C
   document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null) return;
     const target = event.target instanceof Element ? event.target : null;
-    if (target?.matches("input:not([type=range]), textarea, select")) return;
+    if (target?.matches("input:not([type=range], [type=checkbox]), textarea, select")) return;
     const focused = Number(target?.closest("g.node")?.getAttribute("data-node") ?? -1);
     const open = document.querySelector("#filter[open], #validation[open], #certificate[open]");
     if (event.key === "Escape" && open !== null) {
