@@ -19,7 +19,7 @@ foreach (var site in pass.From("blocks.2.hook_resid_pre"))            // nothing
 var logits = pass.Logits(position: 3);                                // [3, vocabulary]; row 0 is the model as it is
 
 model.Tokenizer.TryGetId(")", out var target);
-foreach (var (row, what) in new[] { "as it is", "without 2.resid 428", "with half of 3.resid 263" }.Index())
+foreach (var (row, what) in new[] { "as it is", "without 2:428", "with half of 3:263" }.Index())
 {
     Console.WriteLine($"logit of ')' {what}: {logits[(row * model.VocabularySize) + target]:0.00}");
 }

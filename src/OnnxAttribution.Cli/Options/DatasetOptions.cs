@@ -15,6 +15,10 @@ internal sealed class DatasetOptions
     {
         Description = "of --prompts: a run each below --out, and their mean in --out/merged/mean, in place of one dataset"
     };
+    private readonly Option<bool> _pages = new("--pages")
+    {
+        Description = "of --directories: a page for each prompt too, which takes about 13 times the graph's room; index.html lists all"
+    };
     private readonly Option<int> _partSize = new("--part-size")
     {
         Description = "of --prompts: how many are written at once, as a part; what a kill loses at most",
@@ -41,7 +45,7 @@ internal sealed class DatasetOptions
     {
         (_json, _noPage) = (json, noPage);
         _partSize.AtLeast(1);
-        foreach (var option in (Option[])[_directories, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
+        foreach (var option in (Option[])[_directories, _pages, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
     }
 
     /// <summary>Of many prompts a run each.</summary>
@@ -50,13 +54,16 @@ internal sealed class DatasetOptions
     /// <summary>Whether many prompts become a run each.</summary>
     public bool AreDirectories(ParseResult parsed) => parsed.GetValue(_directories);
 
+    /// <summary>Whether each prompt's run gets a page of its own.</summary>
+    public bool ArePagesWanted(ParseResult parsed) => parsed.GetValue(_pages);
+
     /// <summary>Refuses what a dataset has no use for, and options of many prompts where there is one.</summary>
     public void Contradict(CommandResult result, Option prompts, params ReadOnlySpan<Option> ofRuns)
     {
         Option[] ofDatasets = [_partSize, _allNodes, _resume, _shard];
         if (!result.IsGiven(prompts))
         {
-            foreach (var option in (Option[])[_directories, .. ofDatasets])
+            foreach (var option in (Option[])[_directories, _pages, .. ofDatasets])
             {
                 if (result.IsGiven(option)) result.AddError($"{option.Name} goes with --prompts");
             }
@@ -69,10 +76,11 @@ internal sealed class DatasetOptions
                 if (!result.IsGiven(option)) continue;
                 result.AddError($"{option.Name} is about a dataset, and contradicts --directories; give one of them");
             }
+            if (result.GetValue(_pages) && result.GetValue(_noPage)) result.AddError("--no-page contradicts --pages; give one of them");
             if (WrongInArray(Environment.GetEnvironmentVariable) is { } wrong) result.AddError(wrong);
             return;
         }
-        foreach (var option in ofRuns)
+        foreach (var option in (Option[])[_pages, .. ofRuns])
         {
             if (result.IsGiven(option)) result.AddError($"{option.Name} goes with a run directory per prompt; give --directories too");
         }

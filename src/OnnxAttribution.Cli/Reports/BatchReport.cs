@@ -12,7 +12,8 @@ internal static class BatchReport
 {
     private const int ShownPrompt = 45;
 
-    public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
+    /// <param name="index">The page that lists the prompts; null: there is none.</param>
+    public static void Write(PromptBatch batch, string? index, bool json, TextWriter output, double seconds)
     {
         var merged = batch.Merged is not { } m ? null
             : new GraphReport(new ReportedGraph(batch.MergedRecord!, m.Nodes, m.Edges, m.SwitchedOn, _ => ""), batch.MergedDirectory!,
@@ -23,6 +24,7 @@ internal static class BatchReport
             {
                 ["runs"] = new JsonArray([.. batch.Runs.Select(RunJson.ToObject)]),
                 ["merged"] = merged?.ToJson(),
+                ["page"] = index,
                 ["errors"] = new JsonArray([.. batch.Errors.Select(e => new JsonObject { ["line"] = e.Line, ["message"] = e.Message })]),
                 ["seconds_in_all"] = seconds,
             });
@@ -51,6 +53,7 @@ internal static class BatchReport
         }
         output.WriteLine($"time {seconds:0.00} s for {batch.Runs.Count} "
             + $"prompts{(batch.Errors.Count > 0 ? $"; {batch.Errors.Count} lines failed" : "")}");
+        if (index is not null) output.WriteLine($"page {index}: open it in a browser");
     }
 
     private static string Value(float? metric) => metric is { } v ? Screen.Number(v) : "–";

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Terminal;
@@ -196,5 +197,5 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     }
 
     private string Label(CircuitNode n) =>
-        $"{n.Site.ShortName}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}{_labels.Behind(n.Site.Name, n.Feature)}";
+        $"{FeatureName.Of(n.Site, n.Feature, n.IsEverywhere ? null : n.Position)}{_labels.Behind(n.Site.Name, n.Feature)}";
 }

@@ -13,8 +13,6 @@ internal sealed class FeatureReport(FeatureDashboard feature, FeatureLabel? labe
 {
     private const string Bars = "▁▂▃▄▅▆▇█";
 
-    private readonly string _site = Site.Parse(feature.Site).ShortName;
-
     public JsonObject ToJson() => new()
     {
         ["site"] = feature.Site,
@@ -36,7 +34,7 @@ internal sealed class FeatureReport(FeatureDashboard feature, FeatureLabel? labe
 
     public void Print(TextWriter output)
     {
-        output.WriteLine($"feature     {_site} {feature.Feature}  ({feature.Site}:{feature.Feature})");
+        output.WriteLine($"feature     {FeatureName.Of(feature.Site, feature.Feature)}  ({feature.Site}:{feature.Feature})");
         if (label is not null)
         {
             output.WriteLine($"label       {DisplayText.Quoted(label.Label)}  ({DisplayText.OneLine(label.Source)}"

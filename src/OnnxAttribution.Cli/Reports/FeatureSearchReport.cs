@@ -47,7 +47,7 @@ internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatc
                 : isPlain ? Screen.Cell(ContextText.Plain(e))
                 : (Spectre.Console.Rendering.IRenderable)ContextText.Coloured(e, m.Feature.MaxActivation);
             var label = m.Label is { } said ? $" {DisplayText.QuotedStart(said, MostLabel)}" : "";
-            table.AddRow(Screen.Cell($"{Site.Parse(m.Feature.Site).ShortName} {m.Feature.Feature}{label}"),
+            table.AddRow(Screen.Cell($"{FeatureName.Of(m.Feature.Site, m.Feature.Feature)}{label}"),
                 Screen.Cell($"{m.Contexts} of {m.Feature.Contexts.Count(c => c.Quantile == 0)}"),
                 Screen.Cell(Screen.Percent(m.Feature.FiringRate)), Screen.Cell(Screen.Number(m.Feature.MaxActivation)),
                 Screen.Cell(string.Join(" ", m.Promoted.Select(DisplayText.Quoted))), example);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
@@ -38,14 +39,13 @@ internal sealed class HeadListReport(IReadOnlyList<HeadTotal> heads, string dire
         return table;
     }
 
-    /// <summary>Such as <c>3.resid 953 @5 → 4.resid 7780 @6</c>.</summary>
+    /// <summary>Such as <c>3:953@5 → 4:7780@6</c>.</summary>
     public static string Ends(HeadRow edge, RunLabels labels) =>
         $"{End(edge.UpSite, edge.UpPosition, edge.UpFeature)}{labels.Behind(edge.UpSite, edge.UpFeature)} → "
         + (edge.DownSite == RunNames.MetricSite ? "metric" : End(edge.DownSite, edge.DownPosition, edge.DownFeature)
             + (edge.DownFeature is { } feature ? labels.Behind(edge.DownSite, feature) : ""));
 
-    private static string End(string site, int position, int? feature) =>
-        $"{(Site.TryParse(site, out var parsed) ? parsed.ShortName : site)} {(feature is >= 0 ? feature : "error")} @{position}";
+    private static string End(string site, int position, int? feature) => FeatureName.Of(site, feature ?? CausalNode.Error, position);
 
     /// <summary>An object a head.</summary>
     public static JsonArray Json(IEnumerable<HeadTotal> heads) => new([.. heads.Select(Json)]);

@@ -94,8 +94,7 @@ internal sealed class HeadScoreReport(HeadScoreRun run, int top, RunLabels label
     private static string Kind(ScorePart part) => part.Feature switch { null => "bias", CausalNode.Error => "error", _ => "features" };
 
     private string Label(ScorePart part) => part.Feature is null ? "bias"
-        : part.Feature == CausalNode.Error ? $"{Site.Parse(run.Site).ShortName} error"
-        : $"{Site.Parse(run.Site).ShortName} {part.Feature}{labels.Behind(run.Site, part.Feature.Value)}";
+        : FeatureName.Of(run.Site, part.Feature.Value) + labels.Behind(run.Site, part.Feature.Value);
 
     private string Token(int position) => $"{position} {DisplayText.Quoted(run.TextAt(position))}";
 

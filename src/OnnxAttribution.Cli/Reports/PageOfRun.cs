@@ -27,6 +27,12 @@ internal sealed record PageOfRun(string? File, string? Note, long? PeakMemory = 
     public static PageOfRun OfMean(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel) =>
         Draw(directory, wanted, progress, () => new(Path.Combine(directory, RunPage.FileName), RunPage.Write(directory, cancel)));
 
+    /// <summary>Writes the page that lists a batch's prompts.</summary>
+    /// <returns>The file.</returns>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public static string OfBatch(string directory, IProgress<string> progress, CancellationToken cancel) =>
+        Draw(directory, true, progress, () => new(BatchPage.Write(directory, cancel: cancel), null)).File!;
+
     private static PageOfRun Draw(string directory, bool wanted, IProgress<string> progress, Func<PageOfRun> draw)
     {
         if (!wanted) return new PageOfRun(null, null);

@@ -17,8 +17,8 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
 {
     private readonly Option<string?> _circuit = new("--circuit")
     {
-        Description = "ablate all of a circuit's features at once: a run directory, its nodes.parquet, a text file, or site:features, "
-            + "such as 3:953;4.mlp:7780,312@5",
+        Description = "ablate all of a circuit's features at once: a run directory (with #2 behind it its second separate circuit), "
+            + "its nodes.parquet, a text file, or site:features, such as 3:953;4.mlp:7780,312@5",
         HelpName = "CIRCUIT"
     };
     private readonly Option<bool> _keep =

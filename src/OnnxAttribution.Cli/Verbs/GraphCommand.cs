@@ -52,7 +52,8 @@ internal static class GraphCommand
             LoadedModel Open(int prompts) => OpenFor(prompts, lanes: 1);
             if (parsed.GetValue(plan)) return new PlanMode(OpenFor, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
-                parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start, PromptOptions.OfAllPrompts(parsed));
+                parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start, PromptOptions.OfAllPrompts(parsed))
+            { Pages = dataset.ArePagesWanted(parsed) };
             if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);
             return dataset.AreDirectories(parsed) ? Many(file, Open, request, destination)
                 : DatasetMode.Run(file, destination.Directory, (dataset, parsed), OpenFor, request);
@@ -68,7 +69,11 @@ internal static class GraphCommand
 
     /// <param name="Options">Those that say the same for every prompt, for messages.</param>
     private sealed record Destination(string Directory, bool Force, bool Page, bool Json, RunChecks Checks,
-        InvocationConfiguration Invocation, long Start, IReadOnlySet<string> Options);
+        InvocationConfiguration Invocation, long Start, IReadOnlySet<string> Options)
+    {
+        /// <summary>Of many prompts a page each, and not of the merged graph alone.</summary>
+        public bool Pages { get; init; }
+    }
 
     private static int One(PromptTask task, Func<int, LoadedModel> open, GraphRequest request, Destination destination)
     {
@@ -124,7 +129,8 @@ internal static class GraphCommand
                 progress.Dispose();
                 destination.Invocation.Error.WriteLine($"{named}, line {line}: {FailureLine.OfOne(e, destination.Options)}");
             },
-            Finish = path => PageOfRun.Write(path, destination.Page, progress, model.Context.Cancel).PeakMemory,
+            Finish = path => PageOfRun.Write(path, destination.Page && (destination.Pages || MergedRun.Is(path)), progress,
+                model.Context.Cancel).PeakMemory,
         };
         try
         {
@@ -135,8 +141,10 @@ internal static class GraphCommand
             throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} "
                 + $"stay{(batch.Runs.Count == 1 ? "s" : "")} in {destination.Directory}, {MergedAfter(batch, destination.Directory)}");
         }
+        var index = batch.MergedDirectory is not null && destination.Page
+            ? PageOfRun.OfBatch(destination.Directory, progress, model.Context.Cancel) : null;
         progress.Dispose();
-        BatchReport.Write(batch, destination.Directory, destination.Json, destination.Invocation.Output,
+        BatchReport.Write(batch, index, destination.Json, destination.Invocation.Output,
             Stopwatch.GetElapsedTime(destination.Start).TotalSeconds);
         return batch.Errors.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }

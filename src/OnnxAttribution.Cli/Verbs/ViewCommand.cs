@@ -14,14 +14,16 @@ internal sealed class ViewCommand
 {
     private const string Description = """
         Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and
-        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables.
+        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables; with --live a page in which the
+        model runs, so that features can be edited there.
 
         Example: onnx-attribution view runs/copyright --format svg --edges 150 --out circuit.svg
         """;
 
     private readonly Argument<string> _run = new("RUN")
     {
-        Description = "a run directory; for --figure curve also the Parquet file of a response curve"
+        Description = "a run directory, or a batch's, whose page lists its prompts; for --figure curve also a response curve's Parquet "
+            + "file"
     };
     private readonly Option<string> _format =
         ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
@@ -38,19 +40,30 @@ internal sealed class ViewCommand
         HelpName = "FILE"
     };
     private readonly Option<bool> _force = OutputOptions.Force("a file or graph that is");
+    private readonly Option<bool> _live = new("--live")
+    {
+        Description = "a page that runs the model itself: edit features and the prompt, and see next tokens and exact effects; one file "
+            + "up to 60 MB, or with a folder for --out scripts beside it that hold the weights"
+    };
     private readonly Option<string?> _slug = new("--slug")
     {
         Description = "with --format json, the graph's name in a viewer (small letters, digits and hyphens); default: the run's",
         HelpName = "NAME"
     };
-    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features.parquet the page and --format json "
-        + "show; default: where it was when the run was made");
+    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features the page, --format svg and --format "
+        + "json name; default: where it was when the run was made");
     private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
         new PictureLimits().Nodes, least: 1);
     private readonly Option<int?> _edges = new("--edges")
     {
         Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
             + "nodes that none is left at are not drawn",
+        HelpName = "N"
+    };
+    private readonly Option<int?> _component = new("--component")
+    {
+        Description = "draw one of the graph's separate circuits: the parts that no edge but those into the metric joins, 1 being the one "
+            + "with the strongest edge",
         HelpName = "N"
     };
     private readonly Option<string> _theme = ChoiceOptions.OneOf("--theme", "colours of an SVG", "light", "dark");
@@ -61,6 +74,7 @@ internal sealed class ViewCommand
     {
         _figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
         _edges.AtLeast(0);
+        _component.AtLeast(1);
     }
 
     public static Command Create() => new ViewCommand().Made();
@@ -68,7 +82,8 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _file, _slug, _force, _model, _nodes, _edges, _theme, _palette };
+            Description) { _run, _format, _figure, _live, _file, _slug, _force, _model, _nodes, _edges, _component, _theme,
+                _palette };
         command.Checks(Validate);
         command.Runs(Run);
         return command;
@@ -77,6 +92,7 @@ internal sealed class ViewCommand
     private int Run(ParseResult parsed, CancellationToken cancel)
     {
         var drawing = DrawingOf(parsed);
+        if (parsed.GetValue(_live)) return RunLive(drawing, parsed, cancel);
         if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
         {
             return RunFolder(drawing.FolderAt(folder, parsed.GetValue(_force)), drawing, parsed, cancel);
@@ -93,6 +109,21 @@ internal sealed class ViewCommand
         }
         var output = parsed.InvocationConfiguration.Output;
         output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
+        if (note is not null) output.WriteLine($"note: {note}");
+        return ExitCodes.Done;
+    }
+
+    private int RunLive(Drawing drawing, ParseResult parsed, CancellationToken cancel)
+    {
+        string page;
+        string? note;
+        using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
+        {
+            progress.Report("packing the model");
+            (page, note) = drawing.WriteLive(parsed.GetValue(_file), parsed.GetValue(_force), cancel);
+        }
+        var output = parsed.InvocationConfiguration.Output;
+        output.WriteLine($"wrote {page} ({Screen.Bytes(new FileInfo(page).Length)}): open it in a browser");
         if (note is not null) output.WriteLine($"note: {note}");
         return ExitCodes.Done;
     }
@@ -125,7 +156,7 @@ internal sealed class ViewCommand
         {
             Model = parsed.GetValue(_model),
             Slug = parsed.GetValue(_slug),
-            Limits = new PictureLimits(parsed.GetValue(_nodes), edges),
+            Limits = new PictureLimits(parsed.GetValue(_nodes), edges) { Component = parsed.GetValue(_component) },
             Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
         };
     }
@@ -153,8 +184,12 @@ internal sealed class ViewCommand
             return;
         }
         var isFigure = result.IsGiven(_figure);
+        if (result.IsGiven(_live) && (isFigure || format != "html"))
+        {
+            result.AddError("--live is about the page; leave --format and --figure out");
+        }
         if (isFigure && result.IsGiven(_format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
-        if (isFigure && ((Option[])[_nodes, _edges]).FirstOrDefault(result.IsGiven) is { } limit)
+        if (isFigure && ((Option[])[_nodes, _edges, _component]).FirstOrDefault(result.IsGiven) is { } limit)
         {
             result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
         }
@@ -162,9 +197,9 @@ internal sealed class ViewCommand
         {
             result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
         }
-        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "json")))
+        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "svg" or "json")))
         {
-            result.AddError("--model goes with a page or --format json; no other picture shows what features stand for");
+            result.AddError("--model goes with a page, --format svg or --format json; no other picture shows what features stand for");
         }
         if (result.IsGiven(_slug) && (isFigure || format != "json")) result.AddError("--slug goes with --format json");
         if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))

@@ -37,7 +37,7 @@ public enum SiteKind
 /// <param name="Kind">What the tensor is.</param>
 public sealed record Site(string Name, int Layer, SiteKind Kind)
 {
-    private const string Post = ".hook_resid_post";
+    private const string Post = ".hook_resid_post", Pre = ".hook_resid_pre";
 
     /// <summary>The one site that is of no block: what the tokens add to the residual stream.</summary>
     internal const string Embedding = "hook_embed";
@@ -187,6 +187,10 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>,
     /// <c>3.z</c>, <c>3.resid_mid</c>, or <c>3.resid_post</c> behind the last block.</summary>
     internal string ShortName => $"{Layer}.{(IsLast ? "resid_post" : KindName)}";
+
+    /// <summary>The short form in a node's name (<see cref="FeatureName"/>): the layer alone for the residual stream before a block,
+    /// else the <see cref="ShortName"/>.</summary>
+    internal string NodeName => Kind == SiteKind.Resid && !IsLast && Name.EndsWith(Pre, StringComparison.Ordinal) ? $"{Layer}" : ShortName;
 
     /// <summary>The hook name.</summary>
     public override string ToString() => Name;

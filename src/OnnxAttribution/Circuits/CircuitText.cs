@@ -1,10 +1,11 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
 /// <summary>Circuits in short: <c>3:953;4:7780,312</c>, that is site:features,
-/// with <c>@position</c> behind a feature that counts at one position only.</summary>
+/// with <c>@position</c> behind a feature that counts at one position only; <c>3.mlp:error@5</c> is an error node.</summary>
 /// <remarks>A site is a layer (its <c>hook_resid_pre</c>), a layer and a kind (<c>3.attn</c>,
 /// <c>3.mlp</c>, <c>3.resid_post</c>), or a hook name.</remarks>
 internal static class CircuitText
@@ -39,16 +40,23 @@ internal static class CircuitText
 
     private static IEnumerable<CircuitNode> Piece(string piece, ModelBundle bundle)
     {
+        piece = FeatureName.Today(piece);
         var colon = piece.LastIndexOf(':');
         if (colon < 0) throw new CircuitException($"'{Short(piece)}' in the circuit has no ':'; {Example}{FeatureName.OfPage(piece)}");
         var site = SiteOf(piece, piece[..colon].Trim(), bundle);
         foreach (var item in piece[(colon + 1)..].Split(','))
         {
-            var (feature, position) = FeatureName.Unit(string.Join('@', item.Split('@').Select(p => p.Trim())))
+            var (feature, position) = Unit(string.Join('@', item.Split('@').Select(p => p.Trim())))
                 ?? throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit is no feature; {Example}");
             yield return new CircuitNode(site, position ?? TokenPosition.All, feature);
         }
     }
+
+    // as features are written, and the error node by its word
+    private static (int Feature, int? Position)? Unit(string text) =>
+        text.Split('@')[0] == FeatureName.Error && FeatureName.Unit($"0{text[FeatureName.Error.Length..]}") is { } error
+            ? (CausalNode.Error, error.Position)
+            : FeatureName.Unit(text);
 
     private static Site SiteOf(string piece, string name, ModelBundle bundle)
     {

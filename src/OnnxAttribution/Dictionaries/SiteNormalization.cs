@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Dictionaries;
 
@@ -52,6 +53,27 @@ internal sealed class SiteNormalization(InputNormalization kind, double? factor)
             for (var i = 0; i < row.Length; i++) result[start + i] = (row[i] - mean) / scale;
         }
         return result;
+    }
+
+    /// <summary>The same as a part of a graph.</summary>
+    /// <param name="x">float32 [1, position, d].</param>
+    /// <returns>The input, normalised, [1, position, d]; and what the output is multiplied by, [1, position, 1] or a scalar.</returns>
+    public (Value Input, Value Scale) Build(GraphBuilder g, Value x)
+    {
+        switch (kind)
+        {
+            case InputNormalization.LayerNorm:
+                var centred = g.Sub(x, g.ReduceMean(x, true, -1));
+                var width = x.Shape![^1].Size ?? throw new GraphException($"the width of '{x.Name}' is not known");
+                var deviation = g.Sqrt(g.Div(g.ReduceSum(g.Mul(centred, centred), true, -1), g.Scalar(width - 1)));
+                return (g.Div(centred, g.Add(deviation, g.Scalar(Epsilon))), deviation);
+            case InputNormalization.ConstantNorm:
+                var length = g.Sqrt(g.ReduceMean(g.Mul(x, x), true, -1));
+                var divisor = g.Where(g.Greater(length, g.Scalar(0)), length, g.Scalar(1));   // a row of zeros has no direction
+                return (g.Div(x, divisor), length);
+            default:
+                return (_factor == 1 ? x : g.Mul(x, g.Scalar((float)_factor)), g.Scalar((float)(1 / _factor)));
+        }
     }
 
     /// <summary>Pulls a cotangent of the normalised input back to the input, in place.</summary>

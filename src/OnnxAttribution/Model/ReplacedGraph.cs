@@ -120,8 +120,10 @@ internal sealed class ReplacedGraph
         }
         var written = _values[mlp.Written] = _g.Identity(sum, mlp.Written);
         return mlp.Dictionary.SkipWeightsEntry is { } skip
-            ? _g.Emit("Add", [written, _g.MatMul(x, _g.Transpose(Weight(mlp, skip), 1, 0))], [mlp.Output.Name])[0]
+            ? _g.Emit("Add", [written, _g.MatMul(x, _g.Transpose(Weight(skip), 1, 0))], [mlp.Output.Name])[0]
             : _g.Identity(written, mlp.Output.Name);
+
+        Value Weight(TensorEntry entry) => StoredWeight.Of(_g, mlp.Output.Name + ".W_skip", entry, mlp.Weights);
     }
 
     private (Value Features, Value Decoder) Features(ReplacedMlp mlp, Value x)
@@ -140,19 +142,5 @@ internal sealed class ReplacedGraph
         var input = _g.Input(name, DataType.Float, shape);
         _inputs.Add(input);
         return input;
-    }
-
-    private Value Weight(ReplacedMlp mlp, TensorEntry entry)
-    {
-        var type = entry.Type switch
-        {
-            TensorType.F16 => DataType.Float16,
-            TensorType.BF16 => DataType.Bfloat16,
-            TensorType.F64 => DataType.Double,
-            _ => DataType.Float,
-        };
-        var stored = _g.Constant(mlp.Output.Name + ".W_skip",
-            Constants.External(type, entry.Shape.AsSpan(), mlp.Weights, entry.Offset, entry.Length));
-        return type == DataType.Float ? stored : _g.Cast(stored, DataType.Float);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
@@ -43,11 +44,13 @@ internal sealed class CircuitSource
                 Settings = [Setting.Model]
             };
 
-    /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
+    /// <param name="given">A path, a run directory with a separate circuit's number such as <c>runs/copyright#2</c>, or a text such as
+    /// <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
     /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>
     public static CircuitSource Open(string given, CancellationToken cancel = default)
     {
+        if (OfSeparate(given, cancel) is { } separate) return separate;
         if (Directory.Exists(given)) return OfRun(given, cancel);
         if (!File.Exists(given))
         {
@@ -68,6 +71,23 @@ internal sealed class CircuitSource
         var run = MergedRun.Locate(directory);
         var record = RunDirectory.ReadRecord(run);
         return new CircuitSource("", Nodes(System.IO.Path.Combine(run, RunNames.NodesFile), cancel), record, run);
+    }
+
+    // RUN#2, where RUN is a directory and the whole is nothing that is there; null: the text is not of that kind
+    private static CircuitSource? OfSeparate(string given, CancellationToken cancel)
+    {
+        var mark = given.LastIndexOf('#');
+        if (mark <= 0 || File.Exists(given) || Directory.Exists(given) || !Directory.Exists(given[..mark])
+            || !int.TryParse(given[(mark + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            return null;
+        }
+        var run = MergedRun.Locate(given[..mark]);
+        var stored = RunDirectory.Read(run, cancel);
+        var circuits = SeparateCircuits.Of(stored.Nodes.Count, stored.Edges.Span);
+        RunDirectoryException.RequireCircuit(run, number, circuits);
+        return new CircuitSource("", [.. stored.Nodes.Where((_, i) => circuits[i] == number)
+            .Select(n => (n.Site, n.Position, n.Feature, n.Effect, n.Kept))], stored.Record, run);
     }
 
     /// <summary>Opens a model for the circuit.</summary>

@@ -1,3 +1,4 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -45,10 +46,11 @@ internal sealed class DatasetPart : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Add(PromptRow row, RunContents graph, IEnumerable<MovedRow> moved) => _writer.Writing(() =>
     {
-        var sign = graph.Record.SignOfClean;
-        var ends = EdgeKeys.Of(graph.Nodes, graph.MetricPosition) with { SignOfClean = sign };
-        var sorted = EdgeOrder.Sort(ends, graph.Edges, graph.SwitchedOn, SpillRoom.Memory, _cancel);
-        _graphs.AppendNodes((DatasetNames.Nodes, row.Run), graph.Nodes, sign, _allNodes ? "" : $"WHERE {NodeTable.Kept}", _cancel);
+        var ends = EdgeKeys.Of(graph.Nodes, graph.MetricPosition) with { SignOfClean = graph.Record.SignOfClean };
+        var circuits = new SeparateCircuits(graph.Nodes.Count, EdgeOrder.Ranks(ends));
+        var sorted = EdgeOrder.Sort(ends, circuits.Seeing(graph.Edges), graph.SwitchedOn, SpillRoom.Memory, _cancel);
+        ends = ends with { Circuits = circuits.Numbers() };
+        _graphs.AppendNodes((DatasetNames.Nodes, row.Run), graph.Nodes, ends, _allNodes ? "" : $"WHERE {NodeTable.Kept}", _cancel);
         _graphs.AppendEdges((DatasetNames.Edges, row.Run), ends, sorted, _cancel);
         foreach (var (name, table) in graph.Tables)
         {

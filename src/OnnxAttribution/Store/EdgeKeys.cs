@@ -14,6 +14,10 @@ internal sealed record EdgeKeys(string[] Sites, int[] Site, int[] Position, int[
     /// <summary>As in <see cref="RunRecord.SignOfClean"/>.</summary>
     public int SignOfClean { get; init; } = -1;
 
+    /// <summary>By node, and there are no more: the separate circuit that it is in (<see cref="Attribution.SeparateCircuits"/>), 0: none.
+    /// </summary>
+    public int[] Circuits { get; init; } = [];
+
     /// <summary>What down_feature says of what switched on at a site; its down_position is that of a sum.</summary>
     public const int SwitchedOn = -2;
 

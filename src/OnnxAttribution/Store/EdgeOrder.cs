@@ -91,8 +91,9 @@ internal static class EdgeOrder
         }
     }
 
-    /// <summary>Dense ranks of all ends.</summary>
-    private static int[] Ranks(EdgeKeys ends)
+    /// <summary>Dense ranks of all ends, in the order that edges into them have.</summary>
+    /// <exception cref="ArgumentException">Two nodes are the same.</exception>
+    public static int[] Ranks(EdgeKeys ends)
     {
         var sites = (string[])ends.Sites.Clone();
         Array.Sort(sites, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));

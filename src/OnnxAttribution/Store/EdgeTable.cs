@@ -8,7 +8,7 @@ namespace OnnxAttribution.Store;
 internal static class EdgeTable
 {
     private const string UpSite = "up_site", DownSite = "down_site", DownFeature = "down_feature", Jacobian = "jacobian",
-        Change = "change", Contribution = "contribution", Weight = "weight";
+        Change = "change", Contribution = "contribution", Weight = "weight", Component = "component";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -27,6 +27,7 @@ internal static class EdgeTable
             "what up's clean value does for the metric by way of down: −effect; of `ablate` by a coefficient above 1: effect"),
         new(Weight, Float,
             "of a graph of transcoders: jacobian times up's clean activation or vector (circuit-tracer's adjacency); else NULL"),
+        new(Component, Integer, "the separate circuit of its upstream node, as in `nodes.parquet`"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -41,7 +42,7 @@ internal static class EdgeTable
 
     /// <summary>A SELECT list that <see cref="Read"/> reads. A site that no node has becomes NULL, and so an error there.
     /// The metric has no feature; older runs say −1.</summary>
-    public static string Select => string.Join(", ", Columns.Where(c => c.Name != Contribution).Select(c => c.Name switch
+    public static string Select => string.Join(", ", Columns.Where(c => c.Name is not (Contribution or Component)).Select(c => c.Name switch
     {
         UpSite or DownSite => $"enum_code(TRY_CAST({c.Name} AS {SiteType.Name}))::INTEGER",
         DownFeature => $"CASE WHEN {DownSite} = '{RunNames.MetricSite}' THEN -1 ELSE {c.Name}::{c.SqlType} END",
@@ -51,7 +52,8 @@ internal static class EdgeTable
 
     /// <summary>A file's rows with all columns, those that it lacks NULL: earlier versions did not write them all.</summary>
     public static string Rows(string file) =>
-        $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME (SELECT NULL::FLOAT AS {Change}, NULL::FLOAT AS {Weight} WHERE false))";
+        $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME (SELECT NULL::FLOAT AS {Change}, NULL::FLOAT AS {Weight}, "
+            + $"NULL::INTEGER AS {Component} WHERE false))";
 
     /// <summary>Which rows are edges, and which say what switched on.</summary>
     public static string AreEdges => $"{DownFeature} IS DISTINCT FROM {EdgeKeys.SwitchedOn} OR {DownSite} = '{RunNames.MetricSite}'";
@@ -71,6 +73,7 @@ internal static class EdgeTable
         var change = vectors.Column<float>(8);
         var contribution = vectors.Column<float>(9);
         var weight = vectors.Column<float>(10);
+        var component = vectors.Column<int>(11);
         for (var row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
@@ -84,6 +87,8 @@ internal static class EdgeTable
             if (float.IsNaN(edge.Change)) vectors.SetNull(8, row);
             weight[row] = edge.Weight;
             if (float.IsNaN(edge.Weight)) vectors.SetNull(10, row);
+            component[row] = ends.Circuits[edge.Up];
+            if (component[row] == 0) vectors.SetNull(11, row);
         }
         switch (ends.Sites.Length)   // DuckDB stores an ENUM's codes in the smallest type that holds them
         {

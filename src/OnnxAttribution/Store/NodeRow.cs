@@ -41,6 +41,10 @@ public readonly record struct NodeRow(
     /// asked for, is written as NULL.</summary>
     public float Influence { get; init; } = float.NaN;
 
+    /// <summary>The separate circuit that it is in, a part of the graph that no edge but one into the metric joins to another: from 1, by
+    /// its strongest edge, no unit; null, of a node that no edge ends at, is written as NULL. Writing a run finds it anew.</summary>
+    public int? Component { get; init; }
+
     /// <summary>Whether the effect's error is estimated at more than half of it: even its sign may be wrong.</summary>
     internal bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 

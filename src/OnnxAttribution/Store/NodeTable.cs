@@ -9,7 +9,7 @@ internal static class NodeTable
     public const string Site = "site", Position = "position", Feature = "feature", Effect = "effect", Kept = "kept";
 
     private const string Gradient = "gradient", Contribution = "contribution", Attribution = "attribution", Exact = "exact",
-        Method = "method", EffectError = "effect_error", Influence = "influence";
+        Method = "method", EffectError = "effect_error", Influence = "influence", Component = "component";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -33,6 +33,8 @@ internal static class NodeTable
         new(EffectError, Float, "an estimate of abs(effect − exact); 0 where it is exact, NULL where nothing is known"),
         new(Influence, Float,
             "of a graph with output tokens: cumulative share of the influence on them, strongest node first (circuit-tracer's)"),
+        new(Component, Integer, "the separate circuit that it is in: what kept edges join without the metric, the one with the strongest "
+            + "edge 1; NULL of a node without such an edge"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -44,6 +46,7 @@ internal static class NodeTable
         {
             Gradient or Effect or Attribution or Exact or EffectError or Influence => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
             Method => $"coalesce({c.Name}, '')",
+            Component => $"coalesce({c.Name}, 0)::{c.SqlType}",
             _ => $"{c.Name}::{c.SqlType}",
         }));
 
@@ -51,7 +54,7 @@ internal static class NodeTable
     /// <param name="file">The file's rows in SQL.</param>
     public static string From(string file)
     {
-        var since = Columns.Where(c => c.Name is Attribution or Exact or Method or EffectError or Influence);
+        var since = Columns.Where(c => c.Name is Attribution or Exact or Method or EffectError or Influence or Component);
         return $"(FROM {file} UNION ALL BY NAME SELECT {string.Join(", ", since.Select(c => $"NULL::{c.SqlType} AS {c.Name}"))} "
             + "WHERE false)";
     }
@@ -78,6 +81,8 @@ internal static class NodeTable
         else vectors.SetNull(14, row);
         SetNumber(vectors, 15, row, node.EffectError);
         SetNumber(vectors, 16, row, node.Influence);
+        vectors.Column<int>(17)[row] = node.Component ?? 0;
+        if (node.Component is null) vectors.SetNull(17, row);
     }
 
     /// <summary>The node of a row.</summary>
@@ -94,6 +99,7 @@ internal static class NodeTable
             Method = Text(13) is { Length: > 0 } method ? method : null,
             EffectError = rows.Value<float>(14),
             Influence = rows.Value<float>(15),
+            Component = rows.Value<int>(16) is > 0 and var circuit ? circuit : null,
         };
 
         string Text(int column)

@@ -1,3 +1,4 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -54,14 +55,16 @@ public static partial class RunDirectory
         // outside the try: what the producer throws is the producer's
         var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition) with { SignOfClean = run.Record.SignOfClean };
         var spill = Path.Combine(place.Temporary, SpillDirectory);
-        var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, new SpillRoom(run.EdgeBytes, spill), cancel);
+        var circuits = new SeparateCircuits(run.Nodes.Count, EdgeOrder.Ranks(ends));
+        var sorted = EdgeOrder.Sort(ends, circuits.Seeing(run.Edges), run.SwitchedOn, new SpillRoom(run.EdgeBytes, spill), cancel);
+        ends = ends with { Circuits = circuits.Numbers() };
         try
         {
             var json = RunFile.Of(run.Record);
             using (var writer = new RunTables(spill, json.Metadata))
             {
                 var (nodes, edges) = (Path.Combine(place.Temporary, RunNames.NodesFile), Path.Combine(place.Temporary, RunNames.EdgesFile));
-                writer.WriteNodes(nodes, run.Nodes, run.Record.SignOfClean, cancel);
+                writer.WriteNodes(nodes, run.Nodes, ends, cancel);
                 writer.WriteEdges(edges, ends, sorted, cancel);
                 if (run.OfNodes is { } ofNodes) writer.AddColumns(nodes, ofNodes, cancel);
                 if (run.OfEdges is { } ofEdges) writer.AddColumns(edges, ofEdges, cancel);

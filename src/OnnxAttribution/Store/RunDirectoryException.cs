@@ -25,6 +25,20 @@ public sealed class RunDirectoryException : OnnxAttributionException
         new($"{path} cannot be written: {FileFault.Words(why, "choose a directory that is writable and has room")}.", why);
 
     /// <summary>The run or what was added to it is written, the picture behind it is not: nothing has to be computed again.</summary>
+    /// <summary>Refuses a separate circuit that a graph does not have.</summary>
+    /// <param name="circuits">Which each node is in; 0: none.</param>
+    /// <exception cref="RunDirectoryException">It is none of them.</exception>
+    internal static void RequireCircuit(string run, int number, int[] circuits)
+    {
+        var all = circuits.Length == 0 ? 0 : circuits.Max();
+        if (number < 1 || number > all) throw NoCircuit(run, number, all);
+    }
+
+    private static RunDirectoryException NoCircuit(string run, int number, int all) => new(all == 0
+        ? $"{run} has no edge between nodes, so there are no separate circuits and no circuit {number}; name the run alone"
+        : $"{run} has {(all == 1 ? "one separate circuit" : $"{all} separate circuits")}, "
+            + $"and {number} is none of them; name one from 1 to {all}");
+
     internal static RunDirectoryException NoPage(string run, bool refresh, RunDirectoryException why) =>
         new($"{why.Message} {(refresh ? $"What was added to {run} stays" : $"The run in {run} is whole")}; "
             + "draw its page then.", why)

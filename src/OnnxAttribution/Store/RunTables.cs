@@ -28,10 +28,10 @@ internal sealed class RunTables : IDisposable
         (_metadata, _database) = (Metadata(metadata), database);
 
     /// <summary>Writes nodes.parquet, in the order given.</summary>
-    /// <param name="signOfClean">As in <see cref="RunRecord.SignOfClean"/>.</param>
+    /// <param name="ends">Of these nodes, with their circuits.</param>
     /// <exception cref="DuckDbException">The disk is full or the file cannot be made.</exception>
-    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, int signOfClean, CancellationToken cancel) =>
-        Nodes(nodes, signOfClean, (source, rows) => Copy(source, rows, file, encoding: "", cancel));
+    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, EdgeKeys ends, CancellationToken cancel) =>
+        Nodes(nodes, ends, (source, rows) => Copy(source, rows, file, encoding: "", cancel));
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
@@ -47,8 +47,8 @@ internal sealed class RunTables : IDisposable
     /// <param name="into">The table and the run.</param>
     /// <param name="where">Which of them, in SQL; empty: all.</param>
     /// <exception cref="DuckDbException">The disk is full.</exception>
-    public void AppendNodes((string Table, string Run) into, IReadOnlyList<NodeRow> nodes, int signOfClean, string where,
-        CancellationToken cancel) => Nodes(nodes, signOfClean, (source, rows) => Append(source, $"{rows} {where}", into, cancel));
+    public void AppendNodes((string Table, string Run) into, IReadOnlyList<NodeRow> nodes, EdgeKeys ends, string where,
+        CancellationToken cancel) => Nodes(nodes, ends, (source, rows) => Append(source, $"{rows} {where}", into, cancel));
 
     /// <summary>Appends a run's edges, likewise.</summary>
     /// <inheritdoc cref="AppendNodes" path="/exception"/>
@@ -81,13 +81,17 @@ internal sealed class RunTables : IDisposable
     public void Dispose() => _database.Dispose();
 
     // each hands on rows in SQL, after SELECT
-    private void Nodes(IReadOnlyList<NodeRow> nodes, int signOfClean, Action<DuckDbSource, string> use)
+    private void Nodes(IReadOnlyList<NodeRow> nodes, EdgeKeys ends, Action<DuckDbSource, string> use)
     {
         var (next, name) = (0, _database.Unique("nodes"));
         using var source = new DuckDbSource(_database, name, NodeTable.Shape, vectors =>
         {
             var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
-            for (var row = 0; row < rows; row++) NodeTable.Set(vectors, row, nodes[next++], signOfClean);
+            for (var row = 0; row < rows; row++, next++)
+            {
+                var circuit = ends.Circuits[next] is > 0 and var known ? known : (int?)null;
+                NodeTable.Set(vectors, row, nodes[next] with { Component = circuit }, ends.SignOfClean);
+            }
             return rows;
         });
         use(source, $"* FROM {name}()");

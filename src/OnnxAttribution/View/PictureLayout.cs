@@ -5,8 +5,8 @@ namespace OnnxAttribution.View;
 // 1. Rows are sites, the first at the bottom and the metric at the top; columns are token positions.
 //    A graph without positions has three columns instead: attention, residual stream, MLP.
 // 2. Each cell (row, column) holds its nodes in lines, as many as it needs but no more than `lines`; a column is as wide as that makes it,
-//    so that one crowded token does not widen the others. Of all values of `lines` the one that gives the drawing the shape of a slide is
-//    taken; few are better than many, since edges run through piles.
+//    so that one crowded token does not widen the others, and one without a node is a tick. Of all values of `lines` the one that gives
+//    the drawing the shape of a slide is taken; few are better than many, since edges run through piles.
 // 3. Within a cell, nodes are put in the order of the mean place of what they are joined to,
 //    so that fewer edges cross (barycentre method, a few sweeps up and down).
 
@@ -14,8 +14,8 @@ namespace OnnxAttribution.View;
 /// Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
 internal sealed class PictureLayout
 {
-    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16,
-        TokenBand = 58, LeastColumn = 14;
+    public const double BoxWidth = 76, BoxHeight = 32, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16,
+        TokenBand = 58, TickWidth = 3, TickGap = 7;
     private const double WantedShape = 1.65, PriceOfLine = 0.12;
     private const int Sweeps = 6;
 
@@ -165,11 +165,15 @@ internal sealed class PictureLayout
     private static double Shape(PictureCells cells, int[] perLine) =>
         (LeftMargin + Enumerable.Range(0, cells.Columns)
             .SkipWhile(c => MostIn(cells, c) == 0)
-            .Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap))
+            .Sum(c => ColumnWidth(cells, c, perLine) + Gap(cells, c)))
             / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
 
     private static double ColumnWidth(PictureCells cells, int column, int[] perLine) =>
-        MostIn(cells, column) == 0 ? LeastColumn : (perLine[column] * (BoxWidth + GapX)) - GapX;
+        MostIn(cells, column) == 0 ? TickWidth : (perLine[column] * (BoxWidth + GapX)) - GapX;
+
+    // behind a column; ticks side by side are close to each other
+    private static double Gap(PictureCells cells, int column) =>
+        MostIn(cells, column) == 0 && column + 1 < cells.Columns && MostIn(cells, column + 1) == 0 ? TickGap : ColumnGap;
 
     private static double RowHeight(PictureCells cells, int row, int[] perLine) =>
         (Math.Max(1, perLine.Index().Max(c => Lines(cells.At(row, c.Index).Count, c.Item))) * (BoxHeight + GapY)) - GapY;
@@ -180,10 +184,10 @@ internal sealed class PictureLayout
         for (var c = 0; c < cells.Columns; c++)
         {
             var width = ColumnWidth(cells, c, perLine);
-            columns.Add(new PictureColumn(cells.Label(c), cells.Position(c), x, x + width));
-            x += width + ColumnGap;
+            columns.Add(new PictureColumn(cells.Label(c), cells.Position(c), x, x + width, MostIn(cells, c) == 0));
+            x += width + Gap(cells, c);
         }
-        return (columns, x - ColumnGap + Margin);
+        return (columns, x - Gap(cells, cells.Columns - 1) + Margin);
     }
 
     private static (List<PictureRow> Rows, double Height) PlaceRows(RunPicture picture, PictureCells cells, int[] perLine)

@@ -6,6 +6,9 @@ namespace OnnxAttribution.View;
 /// Where this leaves some out, nodes that no edge is left at are not drawn either.</param>
 internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000)
 {
+    /// <summary>The separate circuit that is drawn, from 1 (<see cref="Attribution.SeparateCircuits"/>); null: all of the graph.</summary>
+    public int? Component { get; init; }
+
     /// <summary>What a drawing holds that nobody can zoom into.</summary>
     public const int StillEdges = 300;
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.View;
@@ -28,9 +29,6 @@ internal sealed record PictureNode(
     /// <summary>Whether it stands for the errors of all positions of its site that have no node of their own.</summary>
     public bool IsLump { get; init; }
 
-    private string Name => IsToken ? Position < 0 ? "tokens" : "token"
-        : IsLump ? "other errors" : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
-
     /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>,
     /// above 0 where the metric falls without it. 0 where that is not known.</summary>
     public float Contribution => float.IsNaN(Effect) ? 0 : SignOfClean * Effect;
@@ -44,15 +42,20 @@ internal sealed record PictureNode(
     /// <summary>The share of all influence on output tokens that nodes of at least its own have; NaN where the run does not say.</summary>
     public float Influence { get; init; } = float.NaN;
 
+    /// <summary>The separate circuit that it belongs to (<see cref="Attribution.SeparateCircuits"/>); 0: none.</summary>
+    public int Component { get; init; }
+
     /// <summary>Whether the effect may be off by more than half of it, even in sign.</summary>
     public bool IsUnreliable { get; init; }
 
     /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>
     public int SignOfClean { get; init; } = -1;
 
-    /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node, <c>3.errs</c> for several.</summary>
-    public string ShortLabel => IsMetric ? "metric" : IsToken ? Name : $"{Site!.Layer}.{(IsLump ? "errs" : IsError ? "err" : Feature)}";
+    /// <summary>Site and feature as the command line reads them, as in <c>3:953</c> or <c>3.mlp:error</c>; <c>3.mlp:errors</c> for
+    /// several.</summary>
+    public string Label => IsMetric ? "metric" : IsToken ? Position < 0 ? "tokens" : "token"
+        : FeatureName.Of(Site!, Feature) + (IsLump ? "s" : "");
 
-    /// <summary>The site's short name and the feature, as in <c>3.resid 953</c>.</summary>
-    public string Label => IsMetric ? "metric" : IsToken ? Name : $"{Site!.ShortName} {Name}";
+    /// <summary>The same with its position, as in <c>3:953@5</c>.</summary>
+    public string Spelling => IsMetric || Position < 0 ? Label : string.Create(CultureInfo.InvariantCulture, $"{Label}@{Position}");
 }

@@ -5,9 +5,9 @@ namespace OnnxAttribution.View;
 /// <summary>Nodes and edges of a run in words, for tooltips and labels. Nothing here is escaped.</summary>
 internal static class PictureWords
 {
-    /// <summary>Such as <c>3.resid 953 at 2 ' ('</c>; of the metric what it is.</summary>
+    /// <summary>Such as <c>3:953@2 ' ('</c>; of the metric what it is.</summary>
     public static string Place(RunPicture picture, PictureNode node) => node.IsMetric ? picture.Header.MetricWords
-        : node.Position < 0 ? node.Label : $"{node.Label} at {node.Position} {DisplayText.Quoted(node.Token)}";
+        : node.Position < 0 ? node.Label : $"{node.Spelling} {DisplayText.Quoted(node.Token)}";
 
     /// <summary>A node's figures on lines of their own.</summary>
     public static string Of(RunPicture picture, PictureNode node)

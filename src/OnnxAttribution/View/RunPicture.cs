@@ -38,6 +38,16 @@ internal sealed class RunPicture
     /// <summary>Pairs of the scores that were split; empty where none was.</summary>
     public IReadOnlyList<ScorePairRow> Scores { get; private set; } = [];
 
+    /// <summary>The prompts of a merged graph; none of another.</summary>
+    public MergedPrompts Prompts { get; private set; } = MergedPrompts.None;
+
+    /// <summary>The metric's clean value; NaN where the run does not say, and of prompts whose metrics are about different tokens: a mean
+    /// of these is nothing that anybody measures.</summary>
+    public double CleanMetric => Prompts.AreOfOneMetric(Header) ? Header.CleanMetric : double.NaN;
+
+    /// <inheritdoc cref="CleanMetric"/>
+    public double PatchMetric => Prompts.AreOfOneMetric(Header) ? Header.PatchMetric : double.NaN;
+
     /// <summary>What its features are said to stand for.</summary>
     public RunLabels Labels { get; private set; } = RunLabels.None;
 
@@ -69,6 +79,7 @@ internal sealed class RunPicture
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
         picture.Targets = Rows<TargetRow>(path, cancel);
         picture.Labels = RunLabels.Of(path, stored.Record);
+        picture.Prompts = MergedPrompts.Of(path, stored.Record, cancel);
         return picture;
     }
 
@@ -77,14 +88,17 @@ internal sealed class RunPicture
         PictureLimits limits)
     {
         var header = new PictureHeader(stored.Record);
-        var (places, edges) = Choose(stored, limits);
+        var circuits = SeparateCircuits.Of(stored.Nodes.Count, stored.Edges.Span);
+        if (limits.Component is { } asked) RunDirectoryException.RequireCircuit(path, asked, circuits);
+        var (places, edges) = Choose(stored, limits, circuits);
         var order = SiteOrder(stored);
         places = [.. places.OrderBy(i => order[stored.Nodes[i].Site])
             .ThenBy(i => stored.Nodes[i].Position)
             .ThenBy(i => stored.Nodes[i].Feature)];
         var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
-        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header)).ToList();
+        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header) with { Component = circuits[i] })
+            .ToList();
         nodes.Add(new PictureNode(null, stored.MetricPosition ?? TokenPosition.All, "", -1, (float)header.CleanMetric,
             (float)header.PatchMetric, float.NaN, float.NaN));
         return new RunPicture
@@ -101,10 +115,10 @@ internal sealed class RunPicture
         };
     }
 
-    private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits)
+    private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits, int[] circuits)
     {
         var kept = Enumerable.Range(0, stored.Nodes.Count)
-            .Where(i => stored.Nodes[i].Kept)
+            .Where(i => stored.Nodes[i].Kept && (limits.Component is null || circuits[i] == limits.Component))
             .OrderByDescending(i => Math.Abs(Known(stored.Nodes[i].Effect)))
             .Take(limits.Nodes)
             .ToHashSet();

@@ -29,6 +29,24 @@ public class FeatureNameTests
     public void What_is_no_feature_is_refused_with_how_to_write_one(string text) =>
         Assert.Contains("3.attn:12", Assert.Throws<FormatException>(() => FeatureName.Parse(text)).Message);
 
+    [Theory]
+    [InlineData("3.resid 263", "3:263"), InlineData("3.resid 263 @5", "3:263@5"), InlineData("0.attn 12@5", "0.attn:12@5")]
+    [InlineData("3.resid_post 7", "3.resid_post:7")]
+    public void What_earlier_versions_wrote_is_still_read(string former, string today) =>
+        Assert.Equal(FeatureName.Parse(today), FeatureName.Parse(former));
+
+    [Theory]
+    [InlineData("blocks.3.hook_resid_pre", 263, 5, "3:263@5"), InlineData("blocks.3.hook_resid_pre", 263, -1, "3:263")]
+    [InlineData("blocks.2.hook_mlp_out", 7, null, "2.mlp:7"), InlineData("blocks.9.hook_attn_out", 12, 0, "9.attn:12@0")]
+    [InlineData("blocks.3.hook_resid_post", 7, null, "3.resid_post:7"), InlineData("blocks.3.hook_resid_mid", 7, null, "3.resid_mid:7")]
+    [InlineData("blocks.3.attn.hook_z", 7, null, "3.z:7")]
+    public void A_node_is_spelt_as_it_is_read(string site, int feature, int? position, string name)
+    {
+        Assert.Equal(name, FeatureName.Of(site, feature, position));
+        Assert.Equal(new FeatureName(site, feature, position < 0 ? null : position), FeatureName.Parse(name));
+        Assert.Equal(name.Replace($":{feature}", ":error"), FeatureName.Of(site, -1, position));
+    }
+
     [Theory, InlineData("3.263"), InlineData("3.263@1")]
     public void A_pages_name_of_a_node_is_told_how_to_write_it(string text) =>
         Assert.Contains("a page's 3.263 is 3:263 in the residual stream, 3.attn:263 or 3.mlp:263",

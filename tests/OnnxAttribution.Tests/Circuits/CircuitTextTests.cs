@@ -17,6 +17,9 @@ public sealed class CircuitTextTests(Random2Bundle bundle) : IClassFixture<Rando
     [InlineData("1.resid_post:7", "blocks.1.hook_resid_post", -1, 7)]
     [InlineData("0.resid_post:7", "blocks.1.hook_resid_pre", -1, 7)]
     [InlineData("blocks.0.hook_attn_out:12@0", "blocks.0.hook_attn_out", 0, 12)]
+    [InlineData("1.resid 9 @0", "blocks.1.hook_resid_pre", 0, 9)]   // as earlier versions wrote it
+    [InlineData("0.mlp:error@2", "blocks.0.hook_mlp_out", 2, -1)]
+    [InlineData("0.mlp:error", "blocks.0.hook_mlp_out", -1, -1)]
     [InlineData("# the one that matters\n0.mlp:3 # this one\n\n", "blocks.0.hook_mlp_out", -1, 3)]
     public void A_site_is_a_layer_a_kind_or_a_hook_name(string text, string site, int position, int feature)
     {
@@ -40,6 +43,8 @@ public sealed class CircuitTextTests(Random2Bundle bundle) : IClassFixture<Rando
     [InlineData("1:", "''", "'1:'")]
     [InlineData("1:2,,3", "'1:2,,3'", "no feature")]
     [InlineData("1:-1", "'-1'", "no feature")]
+    [InlineData("1:error@", "'error@'", "no feature")]
+    [InlineData("1:errors", "'errors'", "no feature")]
     [InlineData("1:2@", "'2@'", "no feature")]
     [InlineData("1:2@x", "'2@x'", "no feature")]
     [InlineData("1:2@3@4", "'2@3@4'")]

@@ -19,7 +19,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         var output = Ablate("--sites", "resid", "--target", "x").Done().Output;
         foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ",
             "features, each at all its positions together, activations × 0", "Strongest ablations", "Strongest edges",
-            "chains of 2 edges or more", "0.resid", " → 1.resid ", "tokens.parquet (", "nodes.parquet (", "runtime calls", "peak memory"])
+            "chains of 2 edges or more", "0:", " → 1:", "tokens.parquet (", "nodes.parquet (", "runtime calls", "peak memory"])
         {
             Assert.Contains(part, output);
         }

@@ -42,12 +42,15 @@ public sealed class FeatureLabelsTests(Random2Fixture model) : IClassFixture<Ran
             .First(n => (string?)n!["site"] == site && (int)n["feature_index"]! == feature)!;
         Assert.Equal(Label, (string)node["feature_label"]!);
         // the viewer puts clerps into its page as HTML
-        Assert.Equal($"months ＆ ‹years› · {Site.Parse(site).ShortName} {feature}", (string)node["clerp"]!);
+        Assert.Equal($"months ＆ ‹years› · {FeatureName.Of(site, feature)}", (string)node["clerp"]!);
         XNamespace ns = "http://graphml.graphdrawing.org/xmlns";
         Assert.Contains(XDocument.Parse(View("graphml")).Descendants(ns + "data"),
             d => (string)d.Attribute("key")! == "node_feature_label" && d.Value == Label);
         Assert.Contains(Label.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;"), View("svg"));
         Assert.Contains("\"label\":\"months \\u0026 \\u003Cyears\\u003E\"", File.ReadAllText(Path.Combine(run, "graph.html")));
+        // and it is the word that stands beside the number
+        Assert.Contains("\"label\":\"months \\u0026 \\u003Cyears\\u003E\",\"word\":\"months \\u0026 \\u003Cyears\\u003E\"",
+            File.ReadAllText(Path.Combine(run, "graph.html")));
         using var result = new RunQuery([run]).Execute($"SELECT label, source FROM nodes JOIN labels USING (site, feature) "
             + $"WHERE feature = {feature} AND site = '{site}' LIMIT 1");
         Assert.Equal([[Label, "labels.jsonl"]], result.Rows().Select(r => r.ToArray()));

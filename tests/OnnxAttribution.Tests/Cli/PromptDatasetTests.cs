@@ -216,6 +216,8 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
     [Theory, InlineData("--shard 9/8", "--shard cannot be '9/8'"), InlineData("--shard 0/2", "I from 1 to N"),
         InlineData("--directories --shard 1/2", "--shard is about a dataset", "contradicts --directories"),
         InlineData("--directories --resume", "--resume is about a dataset"),
+        InlineData("--pages", "--pages goes with a run directory per prompt", "give --directories too"),
+        InlineData("--directories --pages --no-page", "--no-page contradicts --pages"),
         InlineData("--validate", "--validate goes with a run directory per prompt"),
         InlineData("--targets top:2", "--targets goes with a run directory per prompt"),
         InlineData("--force", "--force goes with a run directory per prompt", "give --directories too"),

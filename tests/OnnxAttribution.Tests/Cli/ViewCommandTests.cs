@@ -24,15 +24,24 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Fact]
-    public void Every_prompt_and_the_merged_graph_end_in_a_page_unless_none_is_wanted()
+    public void The_merged_graph_of_a_batch_and_its_index_are_pages_and_prompts_have_theirs_on_request()
     {
         File.WriteAllText(_directory["prompts.jsonl"], """
             {"id": "a", "prompt": "Copyright (C"}
             {"id": "b", "prompt": "GNU General Public"}
             """);
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
-            "--out", _directory["many"]).Done();
+            "--pages", "--out", _directory["many"]).Done();
         Assert.All((string[])["a", "b", "merged/mean"], id => Assert.True(File.Exists(_directory[$"many/{id}/graph.html"])));
+        Assert.True(File.Exists(_directory["many/index.html"]));
+        Assert.Contains($"page {_directory["many/index.html"]}", Verb.Run("graph", "--model", Repository.TinyModel, "--prompts",
+            _directory["prompts.jsonl"], "--directories", "--out", _directory["many"], "--force").Done().Output);
+        Assert.All((string[])["a", "b"], id => Assert.False(File.Exists(_directory[$"many/{id}/graph.html"])));
+        Assert.True(File.Exists(_directory["many/merged/mean/graph.html"]));
+        File.Delete(_directory["many/index.html"]);
+        Assert.Contains("many/index.html", Verb.Run("view", _directory["many"]).Done().Output);
+        Assert.Contains("\"rows\":[{\"name\":\"a\"", File.ReadAllText(_directory["many/index.html"]));
+        File.Delete(_directory["many/index.html"]);
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
             "--out", _directory["many"],
             "--no-page", "--force").Done();
@@ -44,6 +53,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
             "--out", _directory["many"],
             "--no-page", "--force").Done();
         Assert.False(File.Exists(_directory["many/merged/mean/effects.svg"]));
+        Assert.False(File.Exists(_directory["many/index.html"]));
     }
 
     [Fact]

@@ -78,7 +78,7 @@ public sealed class RecordedValuesTests(RecordedValuesTests.RunOfRandom2 made)
     public void Without_its_tokens_texts_a_run_is_validated_and_positions_stand_alone(string json)
     {
         Changed("token_strings", json);
-        Assert.Matches(@"resid \d+ @5 *│", Verb.Run("validate", _directory["run"], "--all").Done().Output);
+        Assert.Matches(@"\d:\d+@5 *│", Verb.Run("validate", _directory["run"], "--all").Done().Output);
     }
 
     [Fact]

@@ -11,9 +11,9 @@ internal static class RunSamples
 
     public static readonly NodeRow[] Nodes =
     [
-        new("blocks.0.hook_resid_pre", 0, "resid", 0, "it's \"odd\"\n\r\t,;", 7, 1.5f, 0f, -0.25f, 0.125f, true),
-        new("blocks.0.hook_resid_pre", 0, "resid", 1, "", NodeRow.Error, 3f, 1f, float.NaN, -1e-30f, true),
-        new("blocks.0.hook_mlp_out", 0, "mlp", 2, "😀\0é�", 24575, float.MaxValue, float.Epsilon, 1f / 3, -2f, true),
+        new("blocks.0.hook_resid_pre", 0, "resid", 0, "it's \"odd\"\n\r\t,;", 7, 1.5f, 0f, -0.25f, 0.125f, true) { Component = 1 },
+        new("blocks.0.hook_resid_pre", 0, "resid", 1, "", NodeRow.Error, 3f, 1f, float.NaN, -1e-30f, true) { Component = 1 },
+        new("blocks.0.hook_mlp_out", 0, "mlp", 2, "😀\0é�", 24575, float.MaxValue, float.Epsilon, 1f / 3, -2f, true) { Component = 1 },
         new("blocks.10.hook_mlp_out", 10, "mlp", 2, " the", 0, 0f, 0f, 0f, 0f, false),
     ];
 

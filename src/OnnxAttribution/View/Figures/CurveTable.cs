@@ -1,4 +1,3 @@
-using System.Globalization;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
@@ -35,12 +34,11 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
             points[row.Position].Points.Add(new CurvePoint(row.Coefficient, row.Activation, row.Line, row.Switched, row.Cause));
         }
         if (points.Count == 0) throw FigureException.NoRows(file, "numbers");
-        return new CurveTable($"{Name(rows[0].UpSite, rows[0].UpFeature)} → {Name(rows[0].DownSite, rows[0].DownFeature)}",
+        var (up, down) = (FeatureName.Of(rows[0].UpSite, rows[0].UpFeature), FeatureName.Of(rows[0].DownSite, rows[0].DownFeature));
+        return new CurveTable($"{up} → {down}",
             [.. points.Select(p => new CurvePosition(p.Key, p.Value.Token, [.. p.Value.Points.OrderBy(q => q.Coefficient)]))], unknown);
     }
 
-    private static string Name(string site, int feature) => string.Create(CultureInfo.InvariantCulture,
-        $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
 }
 
 /// <summary>A response curve at one position of the downstream feature.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 
@@ -76,8 +75,8 @@ internal static class EffectsFigure
             var end = start + (BarWidth * x.Share(node.Contribution));
             var place = ((string, object?)[])[("x", Math.Min(zero, end)), ("y", y), ("width", Math.Max(0.5, Math.Abs(end - zero))),
                 ("height", BarHeight)];
-            var token = node.Position < 0 ? "" : $" @{TokenLabel.Of(node.Token, 12)}";
-            canvas.Text(start - 6, y + (BarHeight / 2) + (Font * 0.36), $"{node.ShortLabel}{token}",
+            var token = node.Position < 0 ? "" : $" {TokenLabel.Of(node.Token, 12)}";
+            canvas.Text(start - 6, y + (BarHeight / 2) + (Font * 0.36), $"{node.Spelling}{token}",
                 new(Font, theme.Ink, "end", Most: LabelRoom - 10));
             canvas.Draw("rect", Words(node), [("class", node.IsError ? "bar error" : "bar"), .. place,
                 ("fill", theme.Sign(node.Contribution)), ("fill-opacity", node.IsError ? 0.55 : null)]);
@@ -88,10 +87,8 @@ internal static class EffectsFigure
 
     private static string Words(PictureNode node)
     {
-        var at = node.Position < 0
-            ? ""
-            : string.Create(CultureInfo.InvariantCulture, $" at {node.Position} {DisplayText.Quoted(node.Token)}");
-        return $"{node.Label}{at}\n{(node.Contribution < 0 ? "lowers" : "raises")} the metric by "
+        var at = node.Position < 0 ? "" : $" {DisplayText.Quoted(node.Token)}";
+        return $"{node.Spelling}{at}\n{(node.Contribution < 0 ? "lowers" : "raises")} the metric by "
             + $"{NumberText.Of(Math.Abs(node.Contribution))}";
     }
 

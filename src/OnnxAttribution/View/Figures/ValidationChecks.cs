@@ -1,4 +1,3 @@
-using System.Globalization;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
 
@@ -47,8 +46,7 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
     private static string Up(ValidationRow row) => Name(row.UpSite, row.UpPosition, row.UpFeature);
 
     private static string Name(string? site, int? position, int? feature) => site is null ? "" : site == RunDirectory.MetricSite ? "metric"
-        : string.Create(CultureInfo.InvariantCulture, $"{Site.Parse(site).ShortName} "
-            + $"{(feature == Error ? "error" : feature)}{(position is { } p and >= 0 ? $" @{p}" : "")}");
+        : FeatureName.Of(site, feature ?? Error, position);
 }
 
 /// <summary>Checks that are drawn together.</summary>

@@ -1,5 +1,6 @@
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
+using OnnxAttribution.View.Live;
 using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.View.Formats;
@@ -11,6 +12,8 @@ namespace OnnxAttribution.View.Formats;
 internal sealed class Drawing(string run, string format, string? figure)
 {
     private readonly string _run = MergedRun.Locate(run);
+
+    private const string LiveName = "live";
 
     /// <summary>The first is the default.</summary>
     public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
@@ -35,6 +38,10 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
     public bool IsOfRun => Directory.Exists(_run);
 
+    // a batch is no run: its page lists its prompts
+    private bool IsIndex => figure is null && format == "html" && !File.Exists(Path.Combine(_run, RunNames.RecordFile))
+        && BatchPage.IsBatch(_run);
+
     public static IReadOnlyList<string> FigureNames => FigureFile.Names;
 
     /// <summary>The bundle that features' dashboards and tokens are read from; null: where it was when the run was made.</summary>
@@ -50,7 +57,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
     public string DefaultFile =>
         Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
-            figure is null ? $"graph.{format}" : $"{figure}.svg");
+            IsIndex ? BatchPage.FileName : figure is null ? $"graph.{format}" : $"{figure}.svg");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
@@ -68,14 +75,23 @@ internal sealed class Drawing(string run, string format, string? figure)
             DrawingFile.Write(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel);
             return null;
         }
+        if (IsIndex)
+        {
+            DrawingFile.CheckFree(file, force);
+            BatchPage.Write(_run, file, cancel);
+            return null;
+        }
         var picture = RunPicture.Read(_run, Limits, cancel);
         switch (format)
         {
             case "html":
-                var cards = DashboardCards.Of(picture, Model, cancel);
-                DrawingFile.Write(file, force, output => GraphPage.Write(picture, cards, output), cancel);
-                return cards.Note;
-            case "svg": DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme), cancel); break;
+                var details = FeatureDetails.Of(picture, Model, cancel);
+                DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, output), cancel);
+                return details.PageNote;
+            case "svg":
+                var words = FeatureDetails.Of(picture, Model, cancel);
+                DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme, words), cancel);
+                return words.TokenNote;
             case "dot": DrawingFile.Write(file, force, output => GraphDot.Write(picture, output), cancel); break;
             case "json":
                 var parts = new GraphJsonParts { Slug = Slug, Details = FeatureDetails.Of(picture, Model, cancel) };
@@ -98,6 +114,27 @@ internal sealed class Drawing(string run, string format, string? figure)
         var picture = RunPicture.Read(_run, Limits, cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);
         return (folder.Write(picture, details, cancel), details.ContextNote);
+    }
+
+    /// <summary>Writes a page that runs the model itself.</summary>
+    /// <param name="place">A file that ends in .html, or a folder; null: live.html in the run, or where that would be too large the
+    /// folder live there.</param>
+    /// <returns>What was written, and what the reader should know of what is missing.</returns>
+    /// <exception cref="LivePageException">The run is of no single prompt, its model is not to be had or is too large, or nothing of it
+    /// can be edited.</exception>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public (string Path, string? Note) WriteLive(string? place, bool force, CancellationToken cancel = default)
+    {
+        RequireRun();
+        var picture = RunPicture.Read(_run, Limits, cancel);
+        var model = LiveModel.Of(picture, Model, cancel);
+        var details = FeatureDetails.Of(picture, Model, cancel);
+        var own = Path.Combine(_run, LiveName);
+        var inFolder = place is null ? !LivePage.FitsInAFile(model) : IsFolder(place);
+        var to = (Place: place ?? (inFolder ? own : own + ".html"), Force: force || place is null);
+        if (inFolder) LivePage.WriteFolder(picture, details, model, to, cancel);
+        else LivePage.WriteFile(picture, details, model, to, cancel);
+        return (inFolder ? Path.Combine(to.Place, LivePage.Index) : to.Place, details.PageNote);
     }
 
     private void RequireRun()

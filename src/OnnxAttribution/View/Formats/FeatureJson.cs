@@ -26,7 +26,7 @@ internal static class FeatureJson
         json.WriteStartObject();
         json.WriteString("transcoder_id", dictionary);
         json.WriteNumber("index", node.Feature);
-        var card = details.Card(node);
+        var card = details.Card(node.Site!.Name, node.Feature);
         Contexts(json, card);
         var tokens = details.Tokens(node);
         Tokens(json, "top_logits", tokens?.Promoted ?? []);

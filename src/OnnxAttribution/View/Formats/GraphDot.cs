@@ -39,8 +39,8 @@ internal static class GraphDot
     {
         var node = picture.Nodes[index];
         var label = node.IsMetric ? picture.Header.MetricWords
-            : node.Position < 0 ? node.ShortLabel
-            : $"{node.ShortLabel}\n{TokenLabel.Of(node.Token, 16)}";
+            : node.Position < 0 ? node.Label
+            : $"{node.Label}\n{TokenLabel.Of(node.Token, 16)}";
         var attributes = new DotAttributes()
             .Add("label", label)
             .Add("tooltip", PictureWords.Of(picture, node))

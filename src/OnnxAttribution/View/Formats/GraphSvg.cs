@@ -11,11 +11,13 @@ namespace OnnxAttribution.View.Formats;
 internal static class GraphSvg
 {
     private const double LeastEdge = 0.5, MoreEdge = 4.5, LeastOpacity = 0.12, MoreOpacity = 0.78, MostTint = 0.85, DarkTint = 0.6;
-    private const double BoxFont = 10.5, RowFont = 11.5, TokenFont = 12.5, LeastFont = 8.5, ReadableWidth = 1_250, MostLabelScale = 1.35;
+    private const double BoxFont = 10.5, WordFont = 9.5, RowFont = 11.5, TokenFont = 12.5, LeastFont = 8.5, ReadableWidth = 1_250,
+        MostLabelScale = 1.35;
     private const string Hatching = "missed";
 
     /// <summary>Writes the drawing. The writer stays the caller's.</summary>
-    public static void Write(RunPicture picture, TextWriter output, SvgTheme? theme = null)
+    /// <param name="details">What is known of features, for the word below each number; null: labels alone.</param>
+    public static void Write(RunPicture picture, TextWriter output, SvgTheme? theme = null, FeatureDetails? details = null)
     {
         var layout = PictureLayout.Of(picture);
         var width = Math.Max(layout.Width, 760);
@@ -27,7 +29,7 @@ internal static class GraphSvg
         canvas.Open("g", null, ("transform", $"translate({SvgCanvas.Number((width - layout.Width) / 2)} {SvgCanvas.Number(top)})"));
         Bands(canvas, layout, Math.Min(scale, MostLabelScale));
         Edges(canvas, picture, layout);
-        Nodes(canvas, picture, layout);
+        Nodes(canvas, picture, layout, details ?? FeatureDetails.None);
         Tokens(canvas, layout, Math.Min(scale, MostLabelScale));
         canvas.Close("g");
         Legend(canvas, picture, top + layout.Height, scale);
@@ -44,7 +46,7 @@ internal static class GraphSvg
     {
         var header = picture.Header;
         var parts = new List<string> { header.MetricWords
-            + (double.IsNaN(header.CleanMetric) ? "" : $": {NumberText.Of(header.CleanMetric)}") };
+            + (double.IsNaN(picture.CleanMetric) ? "" : $": {NumberText.Of(picture.CleanMetric)}") };
         if (header.PatchPrompt is { } patch)
         {
             parts.Add("patched with "
@@ -93,7 +95,7 @@ internal static class GraphSvg
         canvas.Close("g");
     }
 
-    private static void Nodes(SvgCanvas canvas, RunPicture picture, PictureLayout layout)
+    private static void Nodes(SvgCanvas canvas, RunPicture picture, PictureLayout layout, FeatureDetails details)
     {
         var most = Most(picture.Nodes.Select(n => n.Effect));
         canvas.Open("g", null, ("class", "nodes"), ("text-anchor", "middle"));
@@ -102,15 +104,23 @@ internal static class GraphSvg
             var node = picture.Nodes[i];
             canvas.Open("g", PictureWords.Of(picture, node),
                 ("class", node.IsError ? "node error" : node.IsMetric ? "node metric" : "node"), ("data-node", i));
-            if (node.IsMetric) Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
-            else Box(canvas, node, Strength(node.Effect, most) * MostTint, layout.X[i], layout.Y[i]);
+            if (node.IsMetric)
+            {
+                Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
+            }
+            else
+            {
+                var word = details.WordOf(picture, node) is { } w ? picture.LabelOf(node) is null ? TokenLabel.Of(w) : w : null;
+                Box(canvas, node, word, Strength(node.Effect, most) * MostTint, (layout.X[i], layout.Y[i]));
+            }
             canvas.Close("g");
         }
         canvas.Close("g");
     }
 
-    private static void Box(SvgCanvas canvas, PictureNode node, double tint, double x, double y)
+    private static void Box(SvgCanvas canvas, PictureNode node, string? word, double tint, (double X, double Y) at)
     {
+        var (x, y) = at;
         var (theme, colour) = (canvas.Theme, canvas.Theme.Sign(float.IsNaN(node.Effect) ? double.NaN : node.Contribution));
         (string, object?)[] place = [("x", x - (PictureLayout.BoxWidth / 2)), ("y", y - (PictureLayout.BoxHeight / 2)),
             ("width", PictureLayout.BoxWidth), ("height", PictureLayout.BoxHeight), ("rx", 4)];
@@ -118,8 +128,12 @@ internal static class GraphSvg
         if (node.IsError) canvas.Draw("rect", null, [.. place, ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.35)]);
         canvas.Draw("rect", null, [.. place, ("fill", colour), ("fill-opacity", tint * (node.IsError ? 0.6 : 1)),
             ("stroke", node.IsError ? theme.Quiet : colour), ("stroke-dasharray", node.IsError ? "4 2.5" : null)]);
-        canvas.Text(x, y + (BoxFont * 0.36), node.ShortLabel,
-            new(BoxFont, tint > DarkTint && !node.IsError ? theme.Box : theme.Ink, Anchor: "middle", Most: PictureLayout.BoxWidth - 3));
+        var ink = tint > DarkTint && !node.IsError ? theme.Box : theme.Ink;
+        var font = TokenLabel.FittingSize(node.Label, PictureLayout.BoxWidth - 3, LeastFont / 2, BoxFont);   // a number is never cut
+        canvas.Text(x, y + (word is null ? BoxFont * 0.36 : -2.5), node.Label, new(font, ink, "middle"));
+        if (word is null) return;
+        canvas.Text(x, y + 9, TokenLabel.Fit(word, PictureLayout.BoxWidth - 6, WordFont),
+            new(WordFont, ink, "middle", Most: PictureLayout.BoxWidth - 3));
     }
 
     // alone in its row, so that it may be as wide as its name
@@ -143,6 +157,11 @@ internal static class GraphSvg
         var y = layout.Height - PictureLayout.TokenBand + (PictureLayout.RowGap / 2) + (TokenFont * scale * 1.25);
         foreach (var column in layout.Columns)
         {
+            if (column.IsTick)
+            {
+                canvas.Line((column.Centre, y - 10), (column.Centre, y - 2), canvas.Theme.Quiet, 0.8);
+                continue;
+            }
             var room = column.Right - column.Left + PictureLayout.ColumnGap - 4;
             var text = column.Position is null ? column.Label : TokenLabel.Of(column.Label, 32);
             canvas.Text(column.Centre, y, text,

@@ -1,7 +1,4 @@
 using System.Net;
-using System.Reflection;
-using System.Security.Cryptography;
-using System.Text;
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
 
@@ -11,44 +8,22 @@ namespace OnnxAttribution.View.Page;
 /// nothing from outside, which its Content-Security-Policy forbids.</summary>
 internal static class GraphPage
 {
-    public static void Write(RunPicture picture, DashboardCards cards, TextWriter output)
-    {
-        string style = Resource("graph-page.css"), script = Resource("graph-page.js");
-        var parts = new Dictionary<string, string>
+    /// <param name="live">What it runs the model with; null: it does not.</param>
+    public static void Write(RunPicture picture, FeatureDetails details, TextWriter output, LiveParts? live = null) =>
+        Skeleton(live).Write(new Dictionary<string, string>
         {
-            ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; img-src data: blob:; "
-                + "base-uri 'none'; form-action 'none'",
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
-            ["style"] = style,
             ["validation"] = RunDirectory.HasTable(picture.Path, ValidationRow.Table) ? ValidationFigure.Inline(picture.Path) : "",
-            ["data"] = PageData.Json(picture, cards),
-            ["script"] = script,
-        };
-        Fill(Resource("graph-page.html"), parts, output);
-    }
+            ["data"] = PageData.Json(picture, details),
+            ["live"] = live is null ? "" : string.Concat(live.Elements) + PageSkeleton.Resource("live-licences.html"),
+            ["module"] = live is null ? "" : " type=\"module\"",
+        }, output);
 
-    // one pass, so that what is put in is never looked at again: a prompt may hold {{data}}
-    private static void Fill(string skeleton, IReadOnlyDictionary<string, string> parts, TextWriter output)
-    {
-        var rest = skeleton.AsSpan();
-        for (var open = rest.IndexOf("{{"); open >= 0; open = rest.IndexOf("{{"))
+    private static PageSkeleton Skeleton(LiveParts? live) => live is null ? new PageSkeleton("graph-page")
+        : new PageSkeleton("live-page")
         {
-            var close = rest.IndexOf("}}");
-            output.Write(rest[..open]);
-            output.Write(parts[rest[(open + 2)..close].ToString()]);
-            rest = rest[(close + 2)..];
-        }
-        output.Write(rest);
-    }
-
-    private static string Hash(string text) => "sha256-" + Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
-
-    private static string Resource(string name)
-    {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"{name} is no resource of this library; build it again");
-        using var reader = new StreamReader(stream, Encoding.UTF8);
-        // a browser reads \r\n as \n, and hashes what it reads
-        return reader.ReadToEnd().ReplaceLineEndings("\n");
-    }
+            Html = "graph-page",
+            // a folder's scripts hold nothing but weights
+            Allowed = live.IsFolder ? " 'self' 'wasm-unsafe-eval'" : " 'wasm-unsafe-eval'",
+        };
 }

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 
@@ -43,7 +44,7 @@ internal sealed class PageAttention(RunPicture picture)
     private static PageScore Score(HeadName head, List<ScorePairRow> rows, Dictionary<(string, int, int), int> nodes)
     {
         var (site, first) = ($"blocks.{head.Layer}.hook_resid_pre", rows[0]);
-        string Label(int? feature) => feature switch { null => "bias", CausalNode.Error => "error", _ => $"{head.Layer}.resid {feature}" };
+        string Label(int? feature) => feature is { } f ? FeatureName.Of(site, f) : "bias";
         int Node(int? feature, int position) => feature is { } f ? nodes.GetValueOrDefault((site, position, f), -1) : -1;
         return new PageScore(head.ToString(), first.Query, first.Key, FiveDigits.Of(rows.Sum(r => (double)r.Score)),
             FiveDigits.Of(first.Pattern), rows.Count,

@@ -34,6 +34,7 @@ internal sealed record PageRun
     public required string Sign { get; init; }
     public required bool Patched { get; init; }
     public required bool Merged { get; init; }
+    public required IReadOnlyList<PagePrompt> Prompts { get; init; }
     public required int Nodes { get; init; }
     public required int Kept { get; init; }
     public required int StoredEdges { get; init; }
@@ -42,6 +43,9 @@ internal sealed record PageRun
     public required bool Dashboards { get; init; }
     public required string? Note { get; init; }
 }
+
+/// <summary>A prompt of a merged graph, what was asked of it, and the page of its own graph, relative to this one.</summary>
+internal sealed record PagePrompt(string Name, string Text, string Metric, double? Value, string? Page);
 
 /// <summary>A next token and its probability in the clean run.</summary>
 internal sealed record PageToken(string Token, double Probability);
@@ -53,14 +57,19 @@ internal sealed record PageLayout(double Width, double Height, double BoxWidth, 
 /// <summary>A band of nodes of one site.</summary>
 internal sealed record PageRow(string Label, double Top, double Bottom);
 
-/// <summary>A band of nodes at one position, or of one kind of site.</summary>
-internal sealed record PageColumn(string Label, int? Position, double Left, double Right);
+/// <summary>A band of nodes at one position, or of one kind of site; a tick where none is drawn.</summary>
+internal sealed record PageColumn(string Label, int? Position, double Left, double Right, bool Tick);
 
 /// <summary>A site that has drawn nodes.</summary>
 internal sealed record PageSite(string Name, string Short, string Kind, string? Neuronpedia);
 
-/// <summary>A drawn feature, or a site's error: where it is active, its label and its dashboard.</summary>
-internal sealed record PageFeature(int Site, int Feature, IReadOnlyList<NumberPair> Acts, string? Label, PageCard? Card);
+/// <summary>A drawn feature, or a site's error: where it is active, its label, the word that is shown beside its number, the tokens that
+/// it raises and lowers where no dashboard says them, and its dashboard.</summary>
+internal sealed record PageFeature(int Site, int Feature, IReadOnlyList<NumberPair> Acts, string? Label, string? Word, PageTokens? Tokens,
+    PageCard? Card);
+
+/// <summary>Tokens that a feature raises and lowers, as indices of the page's strings, the strongest first.</summary>
+internal sealed record PageTokens(IReadOnlyList<int> Up, IReadOnlyList<int> Down);
 
 /// <summary>A feature's dashboard. Texts are indices of the page's strings.</summary>
 internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyList<long> Hist, IReadOnlyList<PageContext> Ctx,
@@ -70,14 +79,14 @@ internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyL
 internal sealed record PageContext(int Q, int Peak, IReadOnlyList<int> T, IReadOnlyList<NumberPair> A);
 
 /// <summary>A drawn node: site, position, feature, place, activation in both runs,
-/// gradient, effect, exact effect, what the effect was found by, what it may be off by, whether that is more than half of it, short and
-/// long label.</summary>
+/// gradient, effect, exact effect, what the effect was found by, what it may be off by, whether that is more than half of it, the
+/// separate circuit that it belongs to (0: none), in how many prompts of a merged graph it stands, and its name.</summary>
 internal sealed record PageNode(int S, int P, int F, double X, double Y, double? A, double? Pa, double? G, double? E,
-    [property: JsonPropertyName("x_e")] double? ExactEffect, string? By, double? Off, bool U, string L, string T);
+    [property: JsonPropertyName("x_e")] double? ExactEffect, string? By, double? Off, bool U, int C, int? N, string L);
 
 /// <summary>The drawn edges, column by column.</summary>
 internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down, IReadOnlyList<double?> Jac, IReadOnlyList<double?> Eff,
-    IReadOnlyList<double?> Met, IReadOnlyList<double?> Act);
+    IReadOnlyList<double?> Met, IReadOnlyList<double?> Act, IReadOnlyList<int?> N);
 
 /// <summary>A table of figures on the run: of its validation, or of its certificate.</summary>
 internal sealed record PageTable(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);

@@ -18,39 +18,39 @@ internal sealed class PageData
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
 
     private readonly RunPicture _picture;
-    private readonly IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> _cards;
+    private readonly FeatureDetails _details;
     private readonly PageStrings _strings = new();
     private readonly Dictionary<(string Site, int Feature), int> _features = [];
     private readonly int _contexts;
 
-    private PageData(RunPicture picture, IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> cards)
+    private PageData(RunPicture picture, FeatureDetails details)
     {
-        (_picture, _cards) = (picture, cards);
+        (_picture, _details) = (picture, details);
         foreach (var n in picture.Nodes.Where(n => !n.IsMetric)) _features.TryAdd((n.Site!.Name, n.Feature), _features.Count);
         _contexts = Math.Clamp(ContextBudget / Math.Max(1, _features.Count), LeastContexts, MostContexts);
     }
 
-    public static string Json(RunPicture picture, DashboardCards cards)
+    public static string Json(RunPicture picture, FeatureDetails details)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream, s_options))
         {
-            JsonSerializer.Serialize(json, new PageData(picture, cards.Cards).Content(cards.Note), PageJson.Default.PageContent);
+            JsonSerializer.Serialize(json, new PageData(picture, details).Content(), PageJson.Default.PageContent);
         }
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 
-    private PageContent Content(string? note)
+    private PageContent Content()
     {
         var layout = PictureLayout.Of(_picture);
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
         var heads = new PageAttention(_picture);
-        return new PageContent(1, _picture.Header.Title, Run(note), Layout(layout), [.. _picture.Sites.Select(
+        return new PageContent(1, _picture.Header.Title, Run(), Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
             features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All);
     }
 
-    private PageRun Run(string? note)
+    private PageRun Run()
     {
         var h = _picture.Header;
         return new PageRun
@@ -65,8 +65,8 @@ internal sealed class PageData
             TargetProbability = FiveDigits.OrNull(h.TargetProbability),
             FoilProbability = FiveDigits.OrNull(h.FoilProbability),
             Position = _picture.Nodes[_picture.Metric].Position,
-            Clean = FiveDigits.OrNull(h.CleanMetric),
-            Patch = FiveDigits.OrNull(h.PatchMetric),
+            Clean = FiveDigits.OrNull(_picture.CleanMetric),
+            Patch = FiveDigits.OrNull(_picture.PatchMetric),
             Top = [.. h.TopTokens.Select(t => new PageToken(t.Token, FiveDigits.Of(t.Probability)))],
             Options = [.. h.Options.Select(o => new TextPair(o.Name, o.Value))],
             Command = h.CommandLine,
@@ -78,32 +78,40 @@ internal sealed class PageData
             Sign = h.ShowsAblation ? RunNames.AblationSign : "contribution",
             Patched = h.IsPatched,
             Merged = h.IsMerged,
+            Prompts = [.. _picture.Prompts.All.Select(p => new PagePrompt(p.Id, p.Text, p.Metric, FiveDigits.OrNull(p.Value), p.Page))],
             Nodes = _picture.Stored.Nodes.Count,
             Kept = _picture.KeptNodes,
             StoredEdges = _picture.Stored.Edges.Length,
             Finished = h.FinishedAt,
             Version = h.Version,
-            Dashboards = _cards.Count > 0,
-            Note = note,
+            Dashboards = _details.HasCards,
+            Note = _details.PageNote,
         };
     }
 
     private static PageLayout Layout(PictureLayout layout) =>
         new(FiveDigits.Of(layout.Width), FiveDigits.Of(layout.Height), PictureLayout.BoxWidth, PictureLayout.BoxHeight,
         [.. layout.Rows.Select(r => new PageRow(r.Label, FiveDigits.Of(r.Top), FiveDigits.Of(r.Bottom)))],
-        [.. layout.Columns.Select(c => new PageColumn(c.Label, c.Position, FiveDigits.Of(c.Left), FiveDigits.Of(c.Right)))]);
+        [.. layout.Columns.Select(c => new PageColumn(c.Label, c.Position, FiveDigits.Of(c.Left), FiveDigits.Of(c.Right), c.IsTick))]);
 
     private IEnumerable<PageFeature> Features()
     {
         var sites = _picture.Sites.Select((s, i) => (s.Name, i)).ToDictionary(p => p.Name, p => p.i);
         var activations = _picture.Stored.Nodes.Where(n => _features.ContainsKey((n.Site, n.Feature))).ToLookup(n => (n.Site, n.Feature));
+        var nodes = _picture.Nodes.Where(n => !n.IsMetric).DistinctBy(n => (n.Site!.Name, n.Feature))
+            .ToDictionary(n => (n.Site!.Name, n.Feature));
         foreach (var f in _features.OrderBy(f => f.Value).Select(f => f.Key))
         {
             yield return new PageFeature(sites[f.Site], f.Feature,
                 [.. activations[f].Where(n => n.Position >= 0).Select(n => new NumberPair(n.Position, n.Activation))],
-                _picture.Labels[f.Site, f.Feature]?.Label, _cards.TryGetValue(f, out var card) ? Card(card) : null);
+                _picture.Labels[f.Site, f.Feature]?.Label, _details.WordOf(_picture, nodes[f]),
+                _details.TokensWithoutText(f.Site, f.Feature) is { } tokens
+                    ? new PageTokens(Texts(tokens.Promoted), Texts(tokens.Suppressed)) : null,
+                _details.Card(f.Site, f.Feature) is { } card ? Card(card) : null);
         }
     }
+
+    private IReadOnlyList<int> Texts(IReadOnlyList<string> tokens) => [.. tokens.Take(ShownLogits).Select(_strings.IndexOf)];
 
     private PageCard Card(FeatureDashboard card) => new(FiveDigits.Of(card.FiringRate),
         FiveDigits.Of(card.MeanActivation), FiveDigits.Of(card.MaxActivation), card.Histogram,
@@ -129,14 +137,20 @@ internal sealed class PageData
             n.Site is { } of ? _features[(of.Name, n.Feature)] : -1, FiveDigits.Of(layout.X[i]), FiveDigits.Of(layout.Y[i]),
             FiveDigits.OrNull(n.Activation), FiveDigits.OrNull(n.PatchActivation), FiveDigits.OrNull(n.Gradient),
             FiveDigits.OrNull(n.Effect), FiveDigits.OrNull(n.ExactEffect), n.Method, FiveDigits.OrNull(n.EffectError),
-            n.IsUnreliable, n.ShortLabel, n.Label));
+            n.IsUnreliable, n.Component, n.IsMetric ? null : _picture.Prompts.Having(n.Site!.Name, n.Feature), n.Label));
     }
 
     private PageEdges Edges()
     {
         IReadOnlyList<double?> Column(Func<PictureEdge, double?> of) => [.. _picture.Edges.Select(e => FiveDigits.OrNull(of(e)))];
         return new PageEdges([.. _picture.Edges.Select(e => e.Up)], [.. _picture.Edges.Select(e => e.Down)], Column(e => e.Jacobian),
-            Column(e => e.Effect), Column(e => e.OnMetric), Column(e => e.OnDownstream));
+            Column(e => e.Effect), Column(e => e.OnMetric), Column(e => e.OnDownstream), [.. _picture.Edges.Select(Prompts)]);
+    }
+
+    private int? Prompts(PictureEdge edge)
+    {
+        var (up, down) = (_picture.Nodes[edge.Up], _picture.Nodes[edge.Down]);
+        return _picture.Prompts.Having((up.Site!.Name, up.Feature), down.IsMetric ? null : (down.Site!.Name, down.Feature));
     }
 
     private PageTable? Validation() => ValidationTable.Of(_picture.Stored.Record) is not { } table ? null

@@ -7,4 +7,5 @@ namespace OnnxAttribution.View.Page;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     GenerationMode = JsonSourceGenerationMode.Serialization)]
 [JsonSerializable(typeof(PageContent))]
+[JsonSerializable(typeof(PageBatch))]
 internal sealed partial class PageJson : JsonSerializerContext;

@@ -3,7 +3,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.View.Page;
 
 /// <summary>The page that a run ends in: <c>graph.html</c> in its directory,
-/// with the features' dashboards where the model's bundle has them.</summary>
+/// with what the model's bundle says of the features.</summary>
 internal static class RunPage
 {
     /// <summary>Its name within the run directory.</summary>
@@ -12,23 +12,24 @@ internal static class RunPage
     /// <summary>Writes the page beside its place and renames it when whole; an older one is replaced.</summary>
     /// <param name="run">The run directory.</param>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
-    /// <remarks>A damaged features.parquet costs the page its dashboards and not the run its page.</remarks>
+    /// <remarks>A damaged bundle costs the page what it says of features and not the run its page.</remarks>
     /// <exception cref="RunDirectoryException">The run is damaged, or the page cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public static string? Write(string run, CancellationToken cancel = default)
     {
         var picture = RunPicture.Read(run, cancel: cancel);
-        DashboardCards cards;
-        try
-        {
-            cards = DashboardCards.Of(picture, null, cancel);
-        }
-        catch (RunDirectoryException e)
-        {
-            cards = DashboardCards.None(e.Message);
-        }
-        DrawingFile.Write(Path.Combine(run, FileName), force: true, output => GraphPage.Write(picture, cards, output), cancel);
-        return cards.Note;
+        var details = FeatureDetails.Of(picture, null, cancel);
+        DrawingFile.Write(Path.Combine(run, FileName), force: true, output => GraphPage.Write(picture, details, output), cancel);
+        return details.PageNote;
+    }
+
+    /// <summary>Address of a run's page as seen from a directory; null: the run has none.</summary>
+    public static string? AddressOf(string run, string from)
+    {
+        var page = Path.Combine(Path.GetFullPath(run), FileName);
+        if (!File.Exists(page)) return null;
+        var parts = Path.GetRelativePath(from, page).Split(Path.DirectorySeparatorChar);
+        return string.Join('/', parts.Select(p => p == ".." ? p : Uri.EscapeDataString(p)));
     }
 
     /// <summary>Writes the page anew where the run has one, so that it shows what was added to the run.</summary>

@@ -28,7 +28,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         double[] widths = [.. bars.Select(b => SvgReading.Value(b, "width"))];
         Assert.Equal([2, 1, 0.5, 0.25, 3], widths.Select(w => Math.Round(w / widths[0] * 2, 2)));   // one scale for all sites
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["0.4 @␣b", "0.err @␣b", "1.9 @a", "contribution to the metric", "0.attn", "1.resid"],
+        Assert.All((string[])["0:4@1 ␣b", "0:error@1 ␣b", "1:9@0 a", "contribution to the metric", "0.attn", "1.resid"],
             t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.Contains("1 node without an effect left out", StringComparison.Ordinal));
     }
@@ -80,7 +80,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
             SvgReading.OfClass(svg, "bend").Count()));
         Assert.Contains("a head turns to", SvgReading.OfClass(svg, "bend").Single().Value);
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["1.resid 133 → 3.mlp 226", "downstream activation", "coefficient of the upstream feature (1: as it was)"],
+        Assert.All((string[])["1:133 → 3.mlp:226", "downstream activation", "coefficient of the upstream feature (1: as it was)"],
             t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.StartsWith("1  between 0.25 and 0.5: a head turns", StringComparison.Ordinal));
     }

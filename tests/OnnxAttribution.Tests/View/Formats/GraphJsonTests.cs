@@ -57,7 +57,7 @@ public sealed class GraphJsonTests(TinyRuns runs)
         Assert.Equal(nodes.Count, nodes.Select(n =>
             (Text(n, "layer"), n.GetProperty("feature").GetInt64(), n.GetProperty("ctx_idx").GetInt32())).Distinct().Count());
         var feature = nodes.Single(n => Text(n, "node_id") == "2_1_1");
-        Assert.Equal((7, "2_1-0", "0.mlp 1 @ t", "blocks.0.hook_mlp_out"), (feature.GetProperty("feature").GetInt32(),
+        Assert.Equal((7, "2_1-0", "0.mlp:1 @ t", "blocks.0.hook_mlp_out"), (feature.GetProperty("feature").GetInt32(),
             Text(feature, "jsNodeId"), Text(feature, "clerp"), Text(feature, "site")));   // (2+1)(2+1+1)/2 + 1
     }
 

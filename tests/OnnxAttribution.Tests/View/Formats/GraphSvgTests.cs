@@ -86,7 +86,7 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     {
         var picture = runs.Picture("graph");
         var texts = Texts(Drawn(picture)).ToList();
-        Assert.All(picture.Nodes.Where(n => !n.IsMetric), n => Assert.Contains(n.ShortLabel, texts));
+        Assert.All(picture.Nodes.Where(n => !n.IsMetric), n => Assert.Contains(n.Label, texts));
         Assert.All(picture.Sites, s => Assert.Contains(s.ShortName, texts));
         Assert.Contains("␣(", texts);
         Assert.Contains("Copyright (C → ')'", texts);

@@ -13,17 +13,18 @@ public partial class PageContractTests
     {
         [typeof(PageContent)] = "PageData",
         [typeof(PageNode)] = "NodeData",
+        [typeof(PageBatch)] = "Batch",
         [typeof(NumberPair)] = "[number, number]",
         [typeof(TextPair)] = "[string, string]",
         [typeof(string)] = "string",
         [typeof(bool)] = "boolean",
     };
 
-    [Fact]
-    public void The_scripts_contract_has_the_records_properties_and_their_types()
+    [Theory, InlineData("contract.ts", typeof(PageContent)), InlineData("batch-contract.ts", typeof(PageBatch))]
+    public void The_scripts_contract_has_the_records_properties_and_their_types(string file, Type content)
     {
-        var contract = Interfaces();
-        var records = Records();
+        var contract = Interfaces(file);
+        var records = Records(content);
         Assert.Equal(records.Keys.Order(), contract.Keys.Order());
         foreach (var (name, properties) in records)
         {
@@ -31,11 +32,11 @@ public partial class PageContractTests
         }
     }
 
-    private static Dictionary<string, Dictionary<string, string>> Records()
+    private static Dictionary<string, Dictionary<string, string>> Records(Type content)
     {
         var result = new Dictionary<string, Dictionary<string, string>>();
         var nullability = new NullabilityInfoContext();
-        var open = new Stack<Type>([typeof(PageContent)]);
+        var open = new Stack<Type>([content]);
         while (open.TryPop(out var record))
         {
             var properties = new Dictionary<string, string>();
@@ -69,9 +70,9 @@ public partial class PageContractTests
         : type == typeof(int) || type == typeof(long) || type == typeof(double) ? "number"
         : type.Name["Page".Length..];
 
-    private static Dictionary<string, Dictionary<string, string>> Interfaces()
+    private static Dictionary<string, Dictionary<string, string>> Interfaces(string file)
     {
-        var contract = File.ReadAllText(Path.Combine(Repository.Root, "src/OnnxAttribution/View/Page/script/contract.ts"));
+        var contract = File.ReadAllText(Path.Combine(Repository.Root, $"src/OnnxAttribution/View/Page/script/{file}"));
         return Interface().Matches(contract).ToDictionary(m => m.Groups["name"].Value,
             m => Member().Matches(m.Groups["members"].Value).ToDictionary(p => p.Groups["name"].Value, p => Plain(p.Groups["type"].Value)));
     }

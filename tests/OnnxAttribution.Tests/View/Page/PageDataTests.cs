@@ -16,7 +16,7 @@ public sealed class PageDataTests : IDisposable
     {
         using var data = Data(HostileRun.Write(_directory["run"]));
         var nodes = data.RootElement.GetProperty("nodes").EnumerateArray().ToList();
-        Assert.Equal(["0.7", "0.err", "0.11", "metric"], nodes.Select(n => n.GetProperty("l").GetString()));
+        Assert.Equal(["0:7", "0:error", "0.resid_post:11", "metric"], nodes.Select(n => n.GetProperty("l").GetString()));
         var edges = data.RootElement.GetProperty("edges");
         Assert.Equal(3, edges.GetProperty("up").GetArrayLength());
         // strongest first
@@ -88,7 +88,7 @@ public sealed class PageDataTests : IDisposable
     public void A_feature_at_no_position_shades_no_token()
     {
         using var data = JsonDocument.Parse(
-            PageData.Json(PictureSamples.Mixed(), new DashboardCards(new Dictionary<(string, int), FeatureDashboard>(), null)));
+            PageData.Json(PictureSamples.Mixed(), FeatureDetails.None));
         foreach (var feature in data.RootElement.GetProperty("features").EnumerateArray())
         {
             Assert.Equal("[[0,1.5],[1,1.5],[2,1.5]]", feature.GetProperty("acts").GetRawText());
@@ -120,5 +120,5 @@ public sealed class PageDataTests : IDisposable
         JsonDocument.Parse(Json(run, cards));
 
     private static string Json(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) =>
-        PageData.Json(RunPicture.Read(run), new DashboardCards(cards ?? [], null));
+        PageData.Json(RunPicture.Read(run), FeatureDetails.With(new DashboardCards(cards ?? [], null)));
 }

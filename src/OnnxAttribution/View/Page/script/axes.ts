@@ -12,6 +12,7 @@ export class Axes {
   private readonly rows: HTMLElement[];
   private readonly columns: HTMLElement[];
   private readonly left = byId("rows").firstElementChild as HTMLElement;
+  private readonly prompt = [...document.querySelectorAll<HTMLElement>("#header h1 [data-position]")];
   private readonly below = byId("columns").firstElementChild as HTMLElement;
   private scale = 0;
 
@@ -21,7 +22,7 @@ export class Axes {
     this.columns = columns.map(c =>
       h(
         "span",
-        { title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
+        { class: c.tick ? "tick" : null, title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
         h("b", {}, c.position === null ? plain(c.label) : visible(c.label)),
         c.position === null ? null : h("i", {}, String(c.position)),
       ),
@@ -48,10 +49,10 @@ export class Axes {
     columns.forEach((c, i) => {
       const centre = ((c.left + c.right) / 2) * t.k;
       const narrow = (c.right - c.left) * t.k < NARROW_PX;
-      const fits = !narrow || centre - right >= TOKEN_PX;
+      const fits = !narrow || c.tick || centre - right >= TOKEN_PX;
       this.columns[i].classList.toggle("narrow", narrow);
       this.columns[i].hidden = !fits;
-      if (fits) right = centre;
+      if (fits && !c.tick) right = centre;
       this.columns[i].style.left = `${c.left * t.k}px`;
       this.columns[i].style.width = `${(c.right - c.left) * t.k}px`;
     });
@@ -62,6 +63,10 @@ export class Axes {
     const feature = node === null ? null : this.graph.feature(node);
     const at = new Map(feature?.acts ?? []);
     const most = Math.max(...at.values(), 0);
+    this.prompt.forEach((token, p) => {
+      const a = at.get(p) ?? 0;
+      token.style.setProperty("--heat", most > 0 ? (a / most).toFixed(3) : "0");
+    });
     this.graph.page.layout.columns.forEach((c, i) => {
       const a = c.position === null ? 0 : (at.get(c.position) ?? 0);
       this.columns[i].style.setProperty("--heat", most > 0 ? (a / most).toFixed(3) : "0");

@@ -1,12 +1,13 @@
 import { select } from "d3-selection";
 import { zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
 import type { Graph } from "./model";
+import { weightAt } from "./strokes";
 
 /** Below this scale labels cannot be read, and nodes are dots. */
 const DOTS_BELOW = 0.72;
-/** Below this one even the strongest nodes' labels would lie on each other. */
-const NO_LABELS_BELOW = 0.34;
 const PADDING = 8;
+/** Room for names at both sides, on a screen wide enough. */
+const [SIDE, SIDE_FROM] = [44, 600];
 /** More of the width than this without a node at its left end is left out of what is fitted. */
 const EMPTY = 0.15;
 const SETTLE_MS = 140;
@@ -30,6 +31,7 @@ export class Camera {
     private readonly world: HTMLElement,
     private readonly layers: SVGSVGElement[],
     private readonly moved: (t: ZoomTransform) => void,
+    private readonly repainted: () => void,
   ) {
     const { layout, nodes } = graph.page;
     this.ends = [(layout.columns[0]?.left ?? 0) - 9, (layout.columns.at(-1)?.right ?? layout.width) + 9];
@@ -48,6 +50,11 @@ export class Camera {
     select(view).call(this.behaviour).on("dblclick.zoom", null);
     new ResizeObserver(() => this.resized()).observe(view);
     this.resized();
+  }
+
+  /** The scale that the layers were painted at last. */
+  get paintedScale(): number {
+    return this.painted;
   }
 
   get areDots(): boolean {
@@ -81,7 +88,8 @@ export class Camera {
   private whole(): ZoomTransform {
     const [w, h] = [this.view.clientWidth, this.view.clientHeight];
     const { left, top, width, height } = this.box;
-    const k = Math.max(0.02, Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4));
+    const side = w < SIDE_FROM ? PADDING : SIDE;
+    const k = Math.max(0.02, Math.min((w - 2 * side) / width, (h - 2 * PADDING) / height, 1.4));
     return zoomIdentity.translate((w - width * k) / 2 - left * k, (h - height * k) / 2 - top * k).scale(k);
   }
 
@@ -129,15 +137,14 @@ export class Camera {
     const { x, y, k } = this.transform;
     this.painted = k;
     this.world.style.transform = `translate(${x}px, ${y}px) scale(1)`;
-    // far out, lines keep some width on the screen
-    const weight = k < 0.7 ? Math.round((0.7 / k) ** 0.8 * 5) / 5 : 1;
+    const weight = weightAt(k);
     for (const layer of this.layers) {
       layer.setAttribute("width", String(this.size[0] * k));
       layer.setAttribute("height", String(this.size[1] * k));
       layer.classList.toggle("dots", this.areDots);
-      layer.classList.toggle("far", k < NO_LABELS_BELOW);
       layer.style.setProperty("--weight", String(weight));
-      layer.style.setProperty("--label", (1 / k).toFixed(2));
+      layer.style.setProperty("--label", (1 / k).toFixed(3));
     }
+    this.repainted();
   }
 }

@@ -1,4 +1,4 @@
-import type { Card, Context, Known } from "./contract";
+import type { Card, Context, Known, Tokens } from "./contract";
 import type { Graph } from "./model";
 import { count, decimals, h, number, percent, plain, running, svg, visible } from "./text";
 
@@ -16,6 +16,21 @@ export function promptOf(graph: Graph, i: number): HTMLElement[] {
       "p",
       { class: "text prompt" },
       ...run.tokens.map((t, p) => shaded(visible(t), (at.get(p) ?? 0) / most, p === graph.node(i).p ? "here" : "", at.get(p) ?? null)),
+    ),
+  ];
+}
+
+/** Tokens that the weights alone say it raises and lowers; how much is known of a text only. */
+export function tokensOf(graph: Graph, tokens: Tokens): HTMLElement[] {
+  const text = (s: number) => graph.page.strings[s] ?? "";
+  const ranked = (indices: number[]): [number, null][] => indices.map(s => [s, null]);
+  if (tokens.up.length + tokens.down.length === 0) return [];
+  return [
+    h(
+      "div",
+      { class: "pair" },
+      logits("Promotes", "raises", ranked(tokens.up), text),
+      logits("Suppresses", "lowers", ranked(tokens.down), text),
     ),
   ];
 }
@@ -45,8 +60,8 @@ export function cardOf(graph: Graph, card: Card, activation: Known): HTMLElement
   ];
 }
 
-function logits(title: string, sign: string, pairs: [number, number][], text: (s: number) => string): HTMLElement {
-  const most = Math.max(...pairs.map(p => Math.abs(p[1])), 1e-30);
+function logits(title: string, sign: string, pairs: [number, Known][], text: (s: number) => string): HTMLElement {
+  const most = Math.max(...pairs.map(p => Math.abs(p[1] ?? 0)), 1e-30);
   return h(
     "div",
     { class: `logits ${sign}` },
@@ -56,8 +71,8 @@ function logits(title: string, sign: string, pairs: [number, number][], text: (s
       {},
       ...pairs.slice(0, 8).map(([s, value]) => {
         const token = h("span", { class: "token" }, visible(text(s)));
-        token.style.setProperty("--share", (Math.abs(value) / most).toFixed(3));
-        return h("li", {}, token, h("span", { class: "value" }, decimals(value)));
+        token.style.setProperty("--share", (Math.abs(value ?? 0) / most).toFixed(3));
+        return h("li", {}, token, value === null ? null : h("span", { class: "value" }, decimals(value)));
       }),
     ),
   );

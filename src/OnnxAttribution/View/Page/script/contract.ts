@@ -32,6 +32,8 @@ export interface Run {
   /** Nodes are moved to a patch run's values, not to zero. */
   patched: boolean;
   merged: boolean;
+  /** A merged graph's prompts; empty where they are not known. */
+  prompts: Prompt[];
   nodes: number;
   kept: number;
   storedEdges: number;
@@ -39,6 +41,15 @@ export interface Run {
   version: string;
   dashboards: boolean;
   note: string | null;
+}
+
+/** One prompt of a merged graph; `page`: of its own graph, relative to this one. */
+export interface Prompt {
+  name: string;
+  text: string;
+  metric: string;
+  value: Known;
+  page: string | null;
 }
 
 export interface Token {
@@ -66,6 +77,7 @@ export interface Column {
   position: Known;
   left: number;
   right: number;
+  tick: boolean;
 }
 
 export interface Site {
@@ -100,11 +112,22 @@ export interface Feature {
   acts: [number, number][];
   /** What it is said to stand for. */
   label: string | null;
+  /** What is shown beside its number: the label, else the token it promotes most, else the one it is most active at. */
+  word: string | null;
+  /** Promoted and suppressed tokens that no text was read for. */
+  tokens: Tokens | null;
   card: Card | null;
 }
 
+/** Indices of the page's strings, the strongest first. */
+export interface Tokens {
+  up: number[];
+  down: number[];
+}
+
 /** `s` −1: the metric. `e` is m(patched) − m(clean), `x_e` the same by a real intervention;
- * `by` what `e` was found by, `off` what it may be off by, `u` whether `e` may be off by more than half. */
+ * `by` what `e` was found by, `off` what it may be off by, `u` whether `e` may be off by more than half, `c` the separate circuit that it
+ * belongs to, counted from 1 (0: none is known), `n` in how many of a merged graph's prompts it stands, `l` its name. */
 export interface NodeData {
   s: number;
   p: number;
@@ -119,12 +142,14 @@ export interface NodeData {
   by: string | null;
   off: Known;
   u: boolean;
+  c: number;
+  n: Known;
   l: string;
-  t: string;
 }
 
 /** Columns, by falling |eff|.
- * `met`, `act`: what the upstream's clean value does for the metric and for the downstream activation; above 0 raises. */
+ * `met`, `act`: what the upstream's clean value does for the metric and for the downstream activation; above 0 raises;
+ * `n`: in how many of a merged graph's prompts it stands. */
 export interface Edges {
   up: number[];
   down: number[];
@@ -132,6 +157,7 @@ export interface Edges {
   eff: Known[];
   met: Known[];
   act: Known[];
+  n: Known[];
 }
 
 /** A table of figures on the run; of parts the names begin with spaces. */

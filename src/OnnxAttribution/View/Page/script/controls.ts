@@ -1,37 +1,65 @@
 import { download } from "./download";
 import type { Graph } from "./model";
-import { edgesWords } from "./panel";
+import { edgesWords, nodesWords } from "./panel";
 import type { Scene } from "./scene";
 import type { State, Store } from "./state";
 import { byId, number } from "./text";
 
-/** The slider's ends are few and many edges;
- * in between it counts as a power, since most of what is worth seeing lies among the strongest. */
-const POWER = 2.2;
 const STEPS = 1000;
 
-const toCount = (value: number, all: number): number => Math.round(all * (value / STEPS) ** POWER);
-const toValue = (count: number, all: number): number => (all === 0 ? STEPS : Math.round(STEPS * (count / all) ** (1 / POWER)));
+/** A slider from none to all. In between it counts as a power, since most of what is worth seeing lies among the strongest. */
+class Threshold {
+  private readonly slider: HTMLInputElement;
+  private readonly label: HTMLElement;
+  private frame = 0;
+
+  constructor(
+    id: string,
+    private readonly all: number,
+    private readonly power: number,
+    change: (count: number) => void,
+  ) {
+    [this.slider, this.label] = [byId<HTMLInputElement>(id), byId(`${id}-label`)];
+    this.slider.addEventListener("input", () => {
+      cancelAnimationFrame(this.frame);
+      this.frame = requestAnimationFrame(() => change(this.count()));
+    });
+  }
+
+  /** The slider stands where the hand has put it unless the number came from elsewhere. */
+  draw(count: number, weakest: number | null, words: string): void {
+    if (this.count() !== count) this.slider.value = String(this.place(count));
+    this.label.textContent = weakest === null ? words : `${words}, |effect| ≥ ${number(weakest, 2)}`;
+    this.slider.setAttribute("aria-valuetext", words);
+  }
+
+  private count(): number {
+    return Math.round(this.all * (Number(this.slider.value) / STEPS) ** this.power);
+  }
+
+  private place(count: number): number {
+    return this.all === 0 ? STEPS : Math.round(STEPS * (count / this.all) ** (1 / this.power));
+  }
+}
 
 const isDark = (state: State): boolean =>
   state.theme === "dark" || (state.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
 
-/** The buttons and the slider, and how they look in each state. */
+/** The buttons and the sliders, and how they look in each state. */
 export class Controls {
-  private readonly slider = byId<HTMLInputElement>("threshold");
+  private readonly edges: Threshold;
+  private readonly nodes: Threshold;
+  private readonly strongest: number[];
   private readonly signs = [...document.querySelectorAll<HTMLButtonElement>("#sign [data-sign]")];
-  private frame = 0;
 
   constructor(
     private readonly graph: Graph,
     scene: Scene,
     store: Store,
   ) {
-    const all = graph.edgeCount;
-    this.slider.addEventListener("input", () => {
-      cancelAnimationFrame(this.frame);
-      this.frame = requestAnimationFrame(() => store.update({ shown: toCount(Number(this.slider.value), all) }));
-    });
+    this.edges = new Threshold("threshold", graph.edgeCount, 2.2, shown => store.update({ shown }));
+    this.nodes = new Threshold("node-threshold", graph.nodeCount - 1, 1.6, nodes => store.update({ nodes }));
+    this.strongest = graph.strongest(graph.nodeCount);
     for (const button of this.signs) {
       const sign = button.dataset.sign === "metric" ? "metric" : "downstream";
       button.disabled = graph.signs[sign] === 0 && graph.edgeCount > 0;
@@ -44,13 +72,18 @@ export class Controls {
   }
 
   draw(state: State): void {
-    const all = this.graph.edgeCount;
-    // the slider stands where the hand has put it unless the number came from elsewhere
-    if (toCount(Number(this.slider.value), all) !== state.shown) this.slider.value = String(toValue(state.shown, all));
-    const weakest = state.shown === 0 ? null : Math.abs(this.graph.page.edges.eff[state.shown - 1] ?? 0);
-    const words = edgesWords(state.shown, all);
-    byId("threshold-label").textContent = weakest === null ? words : `${words}, |effect| ≥ ${number(weakest, 2)}`;
-    this.slider.setAttribute("aria-valuetext", words);
+    const effects = this.graph.page.edges.eff;
+    const size = (value: number | null | undefined): number => Math.abs(value ?? 0);
+    this.edges.draw(
+      state.shown,
+      state.shown === 0 ? null : size(effects[state.shown - 1]),
+      edgesWords(state.seen.edgeCount, this.graph.edgeCount),
+    );
+    this.nodes.draw(
+      state.nodes,
+      state.nodes === 0 ? null : size(this.graph.node(this.strongest[state.nodes - 1])?.e),
+      nodesWords(state.seen.nodeCount, this.graph.nodeCount - 1),
+    );
     for (const button of this.signs) button.setAttribute("aria-checked", String(button.dataset.sign === state.sign));
     byId("palette").setAttribute("aria-pressed", String(state.safe));
     this.dress(state);

@@ -47,7 +47,7 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
     `${graph.showsAblation ? "moved away: " : ""}${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`,
     `width: |effect|, the change of the metric when a node is ${movedTo(graph)}`,
     "hatched: error nodes",
-    edgesWords(state.shown, graph.edgeCount),
+    edgesWords(state.seen.edgeCount, graph.edgeCount),
   ].join("; ");
   return svg(
     "svg",

@@ -31,8 +31,7 @@ export function writeHeader(page: PageData): void {
         "p",
         { class: "metric" },
         h("span", { class: "name" }, plain(run.metric)),
-        " ",
-        h("b", {}, number(run.clean)),
+        ...(run.clean === null && run.merged ? ownMetrics(run) : [" ", h("b", {}, number(run.clean))]),
         run.patch === null ? null : h("span", {}, " clean, ", h("b", {}, number(run.patch)), " patch"),
       ),
     ),
@@ -58,6 +57,14 @@ export function writeHeader(page: PageData): void {
   if (title !== null) title.scrollTop = title.scrollHeight;
 }
 
+/** Of prompts with metrics of their own there is no one number. */
+function ownMetrics({ prompts }: Run): (HTMLElement | string)[] {
+  const values = prompts.flatMap(p => (p.value === null ? [] : [p.value]));
+  return values.length === 0
+    ? [", each of its own tokens"]
+    : [", each of its own tokens: ", h("b", {}, number(Math.min(...values))), " to ", h("b", {}, number(Math.max(...values)))];
+}
+
 function tokens(texts: string[], position: number | null, clean = texts): HTMLElement[] {
   return texts.map((t, i) =>
     h(
@@ -65,6 +72,7 @@ function tokens(texts: string[], position: number | null, clean = texts): HTMLEl
       {
         class: `token${i === position ? " at" : ""}${t === clean[i] ? "" : " other"}${/^<\|.*\|>$/.test(t) ? " special" : ""}`,
         title: `position ${i}`,
+        "data-position": i,
       },
       visible(t),
     ),

@@ -47,7 +47,7 @@ export function headsOf(graph: Graph, row: EdgeRow): HTMLElement[] {
               Math.abs(effect) / strongest,
               number(signed(graph, effect), 3),
               edge,
-              `→ ${plain(graph.node(graph.page.edges.down[edge]).t)}`,
+              `→ ${plain(graph.names[graph.page.edges.down[edge]])}`,
             ),
           ),
         ),

@@ -26,6 +26,12 @@ export function writeLegend(graph: Graph, state: State): void {
       ),
       "error: what a dictionary missed",
     ),
+    graph.page.nodes.some((_, i) => graph.isDense(i))
+      ? item(
+          svg("svg", { width: 12, height: 12, "aria-hidden": "true" }, svg("path", { class: "many", d: "M1 3h10M1 6h10M1 9h10" })),
+          "dense: at over 10 % of tokens",
+        )
+      : "",
     h(
       "span",
       { class: "words" },

@@ -2,6 +2,7 @@ import { Axes } from "./axes";
 import { Camera } from "./camera";
 import { readPage } from "./contract";
 import { Controls } from "./controls";
+import { Filter } from "./filter";
 import { writeHeader } from "./header";
 import { listenToKeys } from "./keys";
 import { writeLegend } from "./legend";
@@ -12,20 +13,37 @@ import { listenToPointer } from "./pointer";
 import { Scene } from "./scene";
 import { Search } from "./search";
 import { Store } from "./state";
+import { Strokes } from "./strokes";
+import { Tags } from "./tags";
 import { byId, count, plain } from "./text";
 import { writeTrust } from "./trust";
 
 const graph = new Graph(readPage());
-const store = new Store(graph, Store.initial(graph));
+const store = new Store(graph);
 writeHeader(graph.page);
 writeTrust(graph.page);
 
 const scene = new Scene(graph);
 byId("world").append(scene.base, scene.lit);
 const axes = new Axes(graph);
-const camera = new Camera(graph, byId("view"), byId("world"), [scene.base, scene.lit], t => axes.move(t));
-const light = new Light(graph, scene);
+let [repaint, moved] = [(): void => {}, (): void => {}];
+const camera = new Camera(
+  graph,
+  byId("view"),
+  byId("world"),
+  [scene.base, scene.lit],
+  t => {
+    axes.move(t);
+    moved();
+  },
+  () => repaint(),
+);
+const strokes = new Strokes(graph, byId("view"), e => scene.bend(e));
+moved = () => strokes.move(store.state, camera.transform, camera.paintedScale);
+const tags = new Tags(graph, scene, camera);
+const light = new Light(graph, scene, tags);
 const controls = new Controls(graph, scene, store);
+const filter = new Filter(graph, store);
 const choose = (node: number): void => {
   store.update({ pin: node, hover: null, pointed: null, found: null });
   reveal(node);
@@ -35,20 +53,37 @@ function reveal(node: number): void {
   const [view, panel] = [byId("view").getBoundingClientRect(), byId("panel").getBoundingClientRect()];
   camera.reveal(graph.node(node).x, graph.node(node).y, panel.left < view.right && panel.top < view.bottom ? view.bottom - panel.top : 0);
 }
-const search = new Search(graph, store, choose);
-const panel = new Panel(graph, {
+const word = (node: number): string => scene.word(node);
+const search = new Search(graph, word, store, choose);
+const panel = new Panel(graph, word, {
   pin: node => (node === null ? store.update({ pin: null }) : choose(node)),
   pointAt: edge => light.point(edge, store.state),
   pointAtNode: node => store.update({ pointed: node }),
 });
 listenToKeys(graph, scene, store, camera, search);
 listenToPointer(graph, store, camera, () => search.clear(), reveal);
+byId("help-open").addEventListener("click", () => byId<HTMLDialogElement>("help").showModal());
+
+function drawEdges(): void {
+  strokes.draw(store.state, camera.transform, camera.paintedScale);
+}
+
+/** Names beside dots: of all that is shown, and of what is lit. */
+function drawTags(): void {
+  const { seen } = store.state;
+  tags.draw(scene.tags, i => seen.joined[i] === 1 || i === graph.metric);
+}
 
 let told: number | null = null;
 store.onChange((state, changed) => {
-  if (changed.has("shown")) scene.show(state.shown);
+  if (changed.has("seen")) scene.show(state.seen);
   if (changed.has("sign")) scene.colour(state.sign);
-  if (changed.has("shown") || changed.has("sign") || changed.has("theme") || changed.has("safe")) controls.draw(state);
+  if (changed.has("seen") || changed.has("sign") || changed.has("theme") || changed.has("safe")) controls.draw(state);
+  if (changed.has("seen")) {
+    filter.draw(state);
+    settleLater();
+  }
+  if (["seen", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) drawEdges();
   if (changed.has("sign") || changed.has("safe")) writeLegend(graph, state);
   if (changed.has("pin")) {
     scene.nodes.forEach(
@@ -59,14 +94,14 @@ store.onChange((state, changed) => {
     byId("status").textContent =
       state.pin === null
         ? ""
-        : `${plain(graph.node(state.pin).t)} pinned, ${count(graph.paths(state.pin, state.shown).edges.length, "edge")} on its paths`;
+        : `${plain(graph.names[state.pin])} pinned, ${count(graph.paths(state.pin, state.seen).edges.length, "edge")} on its paths`;
   }
   if (
     changed.has("pin") ||
     changed.has("hover") ||
     changed.has("pointed") ||
     changed.has("found") ||
-    changed.has("shown") ||
+    changed.has("seen") ||
     changed.has("sign")
   )
     light.draw(state);
@@ -74,8 +109,20 @@ store.onChange((state, changed) => {
   const node = state.hover ?? state.pin ?? (changed.has("pin") ? null : told);
   if (node !== told || changed.has("pin") || changed.has("sign")) panel.show((told = node), state);
   axes.shade(state.pointed ?? state.hover ?? state.pin);
-  if (["pin", "shown", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) remember();
+  if (["seen", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) remember();
 });
+
+let [settling, listed] = [0, store.state.seen.nodes];
+/** Names, and the list of the strongest nodes, once what is shown has come to rest: a slider that moves does not wait for them. */
+function settleLater(): void {
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    drawTags();
+    const { nodes } = store.state.seen;
+    if (told === null && nodes.some((n, i) => n !== listed[i])) panel.show(null, store.state);
+    listed = nodes;
+  }, 200);
+}
 
 let writing = 0;
 function remember(): void {
@@ -98,15 +145,27 @@ document.querySelector(".skip")?.addEventListener("click", event => {
   event.preventDefault();
   byId("panel").focus();
 });
+new ResizeObserver(drawEdges).observe(byId("view"));
+// the sheet's colours have followed the system's by now
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawEdges);
 addEventListener("hashchange", () => store.restore(location.hash));
 addEventListener("beforeprint", () => camera.fit(false));
 
 // the first picture: colours and edges of the state as it is, then what the address says on top of it
 scene.colour(store.state.sign);
-scene.show(store.state.shown);
+scene.show(store.state.seen);
 controls.draw(store.state);
+filter.draw(store.state);
+repaint = () => {
+  drawEdges();
+  drawTags();
+  light.draw(store.state);
+};
+repaint();
 writeLegend(graph, store.state);
 panel.show(told, store.state);
 store.restore(location.hash);
 if (store.state.pin !== null) reveal(store.state.pin);
 document.documentElement.dataset.ready = "true";
+
+export { choose, graph, store, word };

@@ -1,4 +1,9 @@
 import type { Feature, Known, NodeData, PageData, Site } from "./contract";
+import { formerSpellings } from "./names";
+import type { Seen } from "./seen";
+
+/** A feature that is active at a larger share of tokens than this says little about any one of them. */
+export const DENSE = 0.1;
 
 export type SignOf = "metric" | "downstream";
 
@@ -15,6 +20,12 @@ export class Graph {
   /** Nodes of each row from the left, line by line; rows from the bottom. */
   readonly rows: number[][];
   readonly metric: number;
+  /** A node's place by falling |effect|, from 0; the metric's is after all others'. */
+  readonly rank: number[];
+  /** Every node as the command line spells it, such as `3:263@2`. */
+  readonly names: string[];
+  /** How many separate circuits there are. */
+  readonly components: number;
   /** How many edges say what they do for the metric, and for the downstream feature. */
   readonly signs: Record<SignOf, number>;
   private readonly row: number[];
@@ -36,6 +47,11 @@ export class Graph {
     for (const row of this.rows) row.sort((i, j) => nodes[i].x - nodes[j].x || nodes[j].y - nodes[i].y);
     this.strongestNode = nodes.reduce((m, n) => Math.max(m, Math.abs(n.e ?? 0)), 0);
     this.strongestEdge = Math.abs(edges.eff[0] ?? 0);
+    const order = this.strongest(nodes.length);
+    this.rank = nodes.map(() => order.length);
+    order.forEach((i, place) => (this.rank[i] = place));
+    this.names = nodes.map(n => (n.p < 0 || n.s < 0 ? n.l : `${n.l}@${n.p}`));
+    this.components = nodes.reduce((most, n) => Math.max(most, n.c), 0);
     const known = (values: Known[]) => values.filter(v => v !== null).length;
     this.signs = { metric: known(edges.met), downstream: known(edges.act) };
   }
@@ -64,6 +80,20 @@ export class Graph {
 
   isError(i: number): boolean {
     return this.feature(i)?.feature === -1 && !this.isToken(i);
+  }
+
+  /** Active at more than a tenth of all tokens. */
+  isDense(i: number): boolean {
+    return (this.feature(i)?.card?.rate ?? 0) > DENSE;
+  }
+
+  /** The node of a name; earlier spellings are read too. */
+  named(name: string): number | null {
+    if (/^metric(@\d+)?$/.test(name)) return this.metric;
+    const own = this.names.indexOf(name);
+    if (own >= 0) return own;
+    const former = this.page.nodes.findIndex((n, i) => formerSpellings(n, this.site(i)).includes(name));
+    return former < 0 ? null : former;
   }
 
   /** In which model nodes were really moved, where transcoders stand for MLPs. */
@@ -116,62 +146,62 @@ export class Graph {
     return of === "metric" ? this.page.edges.met[e] : this.page.edges.act[e];
   }
 
-  hasShown(i: number, shown: number): boolean {
-    return (this.ins[i][0] ?? shown) < shown || (this.outs[i][0] ?? shown) < shown;
-  }
-
   /** The nodes and edges that are joined to it directly. */
-  around(i: number, shown: number): Paths {
-    const edges = [...this.ins[i], ...this.outs[i]].filter(e => e < shown);
+  around(i: number, seen: Seen): Paths {
+    const edges = [...this.ins[i], ...this.outs[i]].filter(e => seen.edges[e] === 1);
     return { nodes: new Set([i, ...edges.flatMap(e => [this.page.edges.up[e], this.page.edges.down[e]])]), edges };
   }
 
   /** All that leads to it and all it leads to, over shown edges. */
-  paths(i: number, shown: number): Paths {
+  paths(i: number, seen: Seen): Paths {
     const nodes = new Set([i]);
     const edges = new Set<number>();
-    this.follow(i, shown, this.ins, this.page.edges.up, nodes, edges);
-    this.follow(i, shown, this.outs, this.page.edges.down, nodes, edges);
+    this.follow(i, seen, this.ins, this.page.edges.up, nodes, edges);
+    this.follow(i, seen, this.outs, this.page.edges.down, nodes, edges);
     return { nodes, edges: [...edges].sort((a, b) => a - b) };
   }
 
-  private follow(from: number, shown: number, joined: number[][], end: number[], nodes: Set<number>, edges: Set<number>): void {
-    const seen = new Set([from]);
+  private follow(from: number, seen: Seen, joined: number[][], end: number[], nodes: Set<number>, edges: Set<number>): void {
+    const reached = new Set([from]);
     const open = [from];
     for (let i = open.pop(); i !== undefined; i = open.pop()) {
       for (const e of joined[i]) {
-        if (e >= shown) break;
+        if (e >= seen.end) break;
+        if (seen.edges[e] === 0) continue;
         edges.add(e);
-        if (seen.has(end[e])) continue;
-        seen.add(end[e]);
+        if (reached.has(end[e])) continue;
+        reached.add(end[e]);
         nodes.add(end[e]);
         open.push(end[e]);
       }
     }
   }
 
-  /** The next node in a direction: up and down along the strongest shown edge or else to the nearest of the next row,
+  /** The next shown node in a direction: up and down along the strongest shown edge or else to the nearest of the next row,
    * left and right within the row. */
-  next(i: number, direction: "up" | "down" | "left" | "right", shown: number): number {
+  next(i: number, direction: "up" | "down" | "left" | "right", seen: Seen): number {
+    const shown = (row: number[]) => row.filter(j => seen.nodes[j] === 1 || j === i);
     if (direction === "left" || direction === "right") {
-      const row = this.rows[this.row[i]];
+      const row = shown(this.rows[this.row[i]]);
       return row[row.indexOf(i) + (direction === "left" ? -1 : 1)] ?? i;
     }
     const up = direction === "up";
-    const edge = (up ? this.outs : this.ins)[i][0];
-    if (edge !== undefined && edge < shown) return (up ? this.page.edges.down : this.page.edges.up)[edge];
+    const edge = (up ? this.outs : this.ins)[i].find(e => seen.edges[e] === 1);
+    if (edge !== undefined) return (up ? this.page.edges.down : this.page.edges.up)[edge];
     for (let r = this.row[i] + (up ? 1 : -1); r >= 0 && r < this.rows.length; r += up ? 1 : -1) {
-      if (this.rows[r].length > 0)
-        return this.rows[r].reduce((best, j) =>
+      const row = shown(this.rows[r]);
+      if (row.length > 0)
+        return row.reduce((best, j) =>
           Math.abs(this.node(j).x - this.node(i).x) < Math.abs(this.node(best).x - this.node(i).x) ? j : best,
         );
     }
     return i;
   }
 
-  strongest(most: number): number[] {
+  /** Nodes by falling |effect|. */
+  strongest(most: number, among: (node: number) => boolean = () => true): number[] {
     return [...this.page.nodes.keys()]
-      .filter(i => i !== this.metric)
+      .filter(i => i !== this.metric && among(i))
       .sort((i, j) => Math.abs(this.node(j).e ?? 0) - Math.abs(this.node(i).e ?? 0))
       .slice(0, most);
   }

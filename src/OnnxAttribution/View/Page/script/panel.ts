@@ -1,6 +1,7 @@
-import { cardOf, promptOf } from "./card";
+import { cardOf, promptOf, tokensOf } from "./card";
 import type { Known } from "./contract";
 import { headsOf, partsOf, scoresOf } from "./heads";
+import { promptsOf, standsIn } from "./prompts";
 import type { Graph } from "./model";
 import { signClass } from "./scene";
 import type { State } from "./state";
@@ -32,22 +33,23 @@ export class Panel {
 
   constructor(
     private readonly graph: Graph,
+    private readonly word: (node: number) => string,
     private readonly actions: PanelActions,
   ) {}
 
   show(node: number | null, state: State): void {
     this.sheet.replaceChildren(
-      ...(node === null ? this.overview() : node === this.graph.metric ? this.metric(state) : this.details(node, state)),
+      ...(node === null ? this.overview(state) : node === this.graph.metric ? this.metric(state) : this.details(node, state)),
     );
     this.sheet.scrollTop = 0;
-    byId("handle-label").textContent = node === null ? "Strongest nodes" : plain(this.graph.node(node).t);
+    byId("handle-label").textContent = node === null ? "Strongest nodes" : plain(this.named(node));
   }
 
-  private overview(): HTMLElement[] {
+  private overview(state: State): HTMLElement[] {
     const { run, nodes } = this.graph.page;
     const most = Math.max(...nodes.map(n => Math.abs(n.e ?? 0)), 1e-30);
     const rows = this.graph
-      .strongest(STRONGEST)
+      .strongest(STRONGEST, i => state.seen.nodes[i] === 1)
       .map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, this.value(i), null));
     return [
       h(
@@ -59,11 +61,14 @@ export class Panel {
         h("kbd", {}, "Enter"),
         " pins, ",
         h("kbd", {}, "Esc"),
-        " clears.",
+        " clears, ",
+        h("kbd", {}, "?"),
+        " says all keys.",
       ),
       ...this.note(),
       h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsEffects ? `effect when ${movedTo(this.graph)}` : "contribution")),
       h("ol", { class: "links" }, ...rows),
+      ...promptsOf(run),
       ...headsOf(this.graph, (i, value, share, text, edge, note) => this.row(i, value, share, text, edge, note)),
       ...this.scores(),
       h(
@@ -106,7 +111,7 @@ export class Panel {
     const error = this.graph.isError(i);
     const { patched, coefficient } = this.graph.page.run;
     return [
-      this.head(i, state, plain(node.t)),
+      this.head(i, state, plain(this.graph.names[i])),
       h(
         "p",
         { class: "where" },
@@ -118,6 +123,7 @@ export class Panel {
         h("code", {}, plain(site?.name ?? "")),
       ),
       feature?.label ? h("p", { class: "lead label" }, plain(feature.label)) : null,
+      this.graph.isDense(i) ? h("p", { class: "hint" }, "A dense feature: active at over 10 % of tokens.") : null,
       error
         ? h(
             "p",
@@ -146,13 +152,22 @@ export class Panel {
         ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],
         ["found by", node.by],
         ["gradient", node.g === null ? null : number(node.g)],
+        ["stands in", standsIn(node.n, this.graph.page.run)],
+        ["separate circuit", this.graph.components > 1 && node.c > 0 ? String(node.c) : null],
       ]),
       this.sentence(i),
       ...(feature === null ? [] : promptOf(this.graph, i)),
+      ...(feature?.tokens ? tokensOf(this.graph, feature.tokens) : []),
       ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
       ...this.edges(i, state),
       ...(feature !== null && feature.card === null && !error && !this.graph.isToken(i) ? this.note() : []),
     ].filter(e => e !== null);
+  }
+
+  /** Number and word. */
+  private named(i: number): string {
+    const word = this.word(i);
+    return word === "" ? this.graph.node(i).l : `${this.graph.node(i).l} ${word}`;
   }
 
   private value(i: number): string {
@@ -240,7 +255,7 @@ export class Panel {
     const link = h(
       "button",
       { type: "button", "data-to": i, title: jacobian === null ? null : `jacobian ${number(jacobian)}` },
-      h("span", { class: "name" }, plain(node.t)),
+      h("span", { class: "name", title: plain(this.named(i)) }, plain(node.l), " ", h("i", {}, plain(this.word(i)))),
       i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),
       svg(
         "svg",
@@ -252,7 +267,8 @@ export class Panel {
     link.addEventListener("click", () => this.actions.pin(i));
     link.addEventListener("pointerenter", () => (edge === null ? this.actions.pointAtNode(i) : this.actions.pointAt(edge)));
     link.addEventListener("pointerleave", () => (edge === null ? this.actions.pointAtNode(null) : this.actions.pointAt(null)));
-    const parts = note ?? (edge === null ? null : partsOf(this.graph, edge));
+    const inPrompts = edge === null ? null : standsIn(this.graph.page.edges.n[edge], this.graph.page.run);
+    const parts = note ?? (edge === null ? null : (partsOf(this.graph, edge) ?? (inPrompts === null ? null : `in ${inPrompts}`)));
     return h("li", {}, link, parts === null ? null : h("p", { class: "parts" }, parts));
   }
 }
@@ -270,6 +286,9 @@ function facts(pairs: [name: string, value: string | null, sign?: string][]): HT
       .map(([name, value, sign]) => h("div", {}, h("dt", {}, name), h("dd", { class: sign ?? null }, value))),
   );
 }
+
+export const nodesWords = (shown: number, all: number): string =>
+  shown === all ? count(all, "node") : `${shown.toLocaleString("en-US")} of ${count(all, "node")}`;
 
 export const edgesWords = (shown: number, all: number): string =>
   shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`;

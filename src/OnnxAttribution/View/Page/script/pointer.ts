@@ -18,8 +18,9 @@ export function listenToPointer(graph: Graph, store: Store, camera: Camera, clea
     const reach = ("pointerType" in event && event.pointerType === "touch" ? REACH.touch : REACH.mouse) / camera.transform.k;
     let [best, nearest] = [null as number | null, reach * reach];
     graph.page.nodes.forEach((n, i) => {
+      if (store.state.seen.nodes[i] === 0) return;
       // what no edge is shown at stands back
-      const away = ((n.x - x) ** 2 + (n.y - y) ** 2) * (graph.hasShown(i, store.state.shown) ? 1 : 4);
+      const away = ((n.x - x) ** 2 + (n.y - y) ** 2) * (store.state.seen.joined[i] === 1 ? 1 : 4);
       if (away < nearest) [best, nearest] = [i, away];
     });
     return best;

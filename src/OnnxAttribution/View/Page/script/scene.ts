@@ -1,4 +1,6 @@
 import type { Graph, SignOf } from "./model";
+import { wordOf } from "./names";
+import type { Seen } from "./seen";
 import { plain, svg, visible } from "./text";
 
 /** Strengths are drawn in this many steps, so that a class says it and the theme decides how it looks. */
@@ -15,15 +17,18 @@ export class Scene {
   readonly lit: SVGSVGElement;
   readonly edges: SVGPathElement[];
   readonly nodes: SVGGElement[];
-  private shown = 0;
+  /** Names beside dots, which are placed anew at every scale. */
+  readonly tags = svg("g", { class: "tags" });
+  private drawn: Seen | null = null;
 
   constructor(private readonly graph: Graph) {
     const { width, height, columns, rows } = graph.page.layout;
     const view = `0 0 ${width} ${height}`;
     const bottom = rows[0]?.bottom ?? height;
-    const bands = columns.map((c, i) =>
-      svg("rect", { class: i % 2 === 0 ? "band" : "band odd", x: c.left - 9, y: 0, width: c.right - c.left + 18, height: bottom + 8 }),
-    );
+    const bands = columns.map((c, i) => {
+      const name = i % 2 === 0 || c.tick ? "band" : "band odd";
+      return svg("rect", { class: name, x: c.left - 9, y: 0, width: c.right - c.left + 18, height: bottom + 8 });
+    });
     const lines = rows.map(r =>
       svg("line", {
         class: "row",
@@ -42,44 +47,55 @@ export class Scene {
       svg("g", { class: "ground" }, ...bands, ...lines),
       svg("g", { class: "edges" }, ...this.edges),
       svg("g", { class: "nodes" }, ...this.nodes),
+      this.tags,
     );
     this.lit = svg("svg", { viewBox: view, class: "lit", "aria-hidden": "true" });
   }
 
-  /** Sets apart what the slider moved past, and nothing else. */
-  show(count: number): void {
-    const touched = new Set<number>();
-    const { up, down } = this.graph.page.edges;
-    for (let e = Math.min(count, this.shown); e < Math.max(count, this.shown); e++) {
-      this.edges[e].classList.toggle("off", e >= count);
-      touched.add(up[e]).add(down[e]);
-    }
-    this.shown = count;
-    for (const i of touched) {
-      const lone = !this.graph.hasShown(i, count);
-      this.nodes[i].classList.toggle("lone", lone);
+  /** Shows what a state shows; of the document nothing is touched but what differs from before. */
+  show(seen: Seen): void {
+    const before = this.drawn;
+    this.edges.forEach((path, e) => {
+      if ((before?.edges[e] ?? 0) !== seen.edges[e]) path.classList.toggle("off", seen.edges[e] === 0);
+    });
+    this.nodes.forEach((node, i) => {
+      if ((before?.nodes[i] ?? 1) !== seen.nodes[i]) node.classList.toggle("gone", seen.nodes[i] === 0);
+      if ((before?.joined[i] ?? 0) === seen.joined[i]) return;
+      node.classList.toggle("lone", seen.joined[i] === 0);
       // Tab passes by what no edge is shown at; arrows do not
-      this.nodes[i].setAttribute("tabindex", lone ? "-1" : "0");
-    }
+      node.setAttribute("tabindex", seen.joined[i] === 0 ? "-1" : "0");
+    });
+    this.drawn = seen;
   }
 
   colour(of: SignOf): void {
     this.edges.forEach((path, e) =>
       path.setAttribute(
         "class",
-        `edge w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, of))}${e >= this.shown ? " off" : ""}`,
+        `edge w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, of))}${this.drawn?.edges[e] === 1 ? "" : " off"}`,
       ),
     );
   }
 
   private curve(e: number): string {
+    const r = (v: number) => Math.round(v * 10) / 10;
+    const [x1, y1, ...rest] = this.bend(e).map(r);
+    return `M${x1} ${y1}C${rest.join(" ")}`;
+  }
+
+  /** The curve of an edge: its beginning, two points that bend it, its end; x and y of each. */
+  bend(e: number): number[] {
     const { edges, nodes, layout } = this.graph.page;
     const [from, to] = [nodes[edges.up[e]], nodes[edges.down[e]]];
     const half = layout.boxHeight / 2;
     const [y1, y2] = from.y > to.y ? [from.y - half, to.y + half] : [from.y, to.y];
     const bend = Math.max(12, Math.abs(y1 - y2) * 0.45);
-    const r = (v: number) => Math.round(v * 10) / 10;
-    return `M${r(from.x)} ${r(y1)}C${r(from.x)} ${r(y1 - bend)} ${r(to.x)} ${r(y2 + bend)} ${r(to.x)} ${r(y2)}`;
+    return [from.x, y1, from.x, y1 - bend, to.x, y2 + bend, to.x, y2];
+  }
+
+  /** How far a node's dot reaches from its middle. */
+  reach(i: number): number {
+    return i === this.graph.metric ? 12 : 5 + 8 * this.graph.nodeStrength(i);
   }
 
   private box(i: number): SVGGElement {
@@ -91,12 +107,13 @@ export class Scene {
     const sign = isMetric ? "nil" : signClass(value);
     const kind = isMetric ? " metric" : this.graph.isError(i) ? " error" : "";
     const bar = Math.round((w - 8) * strength * strength * 10) / 10;
-    const size = isMetric ? 12 : 5 + 8 * strength;
-    const label = plain(node.l);
+    const size = this.reach(i);
+    const [label, word] = [plain(node.l), plain(this.word(i))];
+    const dense = this.graph.isDense(i);
     return svg(
       "g",
       {
-        class: `node n${step(strength)} ${sign}${kind} lone`,
+        class: `node n${step(strength)} ${sign}${kind}${dense ? " dense" : ""} lone`,
         "data-node": i,
         transform: `translate(${node.x} ${node.y})`,
         tabindex: -1,
@@ -105,14 +122,16 @@ export class Scene {
         "aria-label": this.words(i),
       },
       svg("rect", { class: "box", x: -w / 2, y: -hgt / 2, width: w, height: hgt, rx: 5 }),
+      dense ? svg("path", { class: "many", d: `M${w / 2 - 12} ${4 - hgt / 2}h8m-8 2.5h8m-8 2.5h8` }) : null,
       bar >= 1
         ? svg("rect", { class: "bar", x: sign === "lowers" ? w / 2 - 4 - bar : 4 - w / 2, y: hgt / 2 - 3.5, width: bar, height: 2, rx: 1 })
         : null,
       svg(
         "text",
-        { y: 3.2, "text-anchor": "middle", ...(label.length > 8 ? { textLength: w - 8, lengthAdjust: "spacingAndGlyphs" } : {}) },
+        { class: "number", y: word === "" ? 3.2 : -2.5, "text-anchor": "middle", ...fitted(label, w - (dense ? 28 : 8), 6.1) },
         label,
       ),
+      word === "" ? null : svg("text", { class: "word", y: 9, "text-anchor": "middle" }, cut(word, (w - 8) / 5.6)),
       // what lowers is a diamond, so that the sign does not hang on colour alone
       sign === "lowers"
         ? svg("path", { class: "dot", d: `M0 ${-size * 1.15}L${size * 1.15} 0L0 ${size * 1.15}L${-size * 1.15} 0Z` })
@@ -120,14 +139,25 @@ export class Scene {
     );
   }
 
+  /** What stands beside a node's number; of the metric what is explained. */
+  word(i: number): string {
+    const { target, foil } = this.graph.page.run;
+    if (i === this.graph.metric) return target === null ? "" : visible(target) + (foil === null ? "" : ` − ${visible(foil)}`);
+    const feature = this.graph.feature(i);
+    return wordOf(feature?.word ?? null, feature?.label !== null);
+  }
+
   private words(i: number): string {
     const node = this.graph.node(i);
     const token = this.graph.token(i);
+    const word = this.word(i);
     const effect = this.graph.contribution(i);
     const does =
       effect === null || effect === 0 ? "" : `, ${effect > 0 ? "raises" : "lowers"} the metric by ${Math.abs(effect).toPrecision(3)}`;
     if (i === this.graph.metric) return `${plain(this.graph.page.run.metric)}: the metric`;
-    return `${plain(node.t)}${token === null ? "" : ` at ${visible(token)}, position ${node.p}`}${does}`;
+    const dense = this.graph.isDense(i) ? ", dense" : "";
+    const at = token === null ? "" : ` at ${visible(token)}, position ${node.p}`;
+    return `${plain(node.l)}${word === "" ? "" : ` ${plain(word)}`}${dense}${at}${does}`;
   }
 }
 
@@ -139,3 +169,12 @@ function hatch(sign: string): SVGPatternElement {
     svg("rect", { class: `hatch-line ${sign}`, width: 2, height: 6 }),
   );
 }
+
+/** A text that is too long for its box is set narrower; letters are so wide on average. */
+const fitted = (text: string, room: number, letter: number): Record<string, string | number> =>
+  text.length * letter > room ? { textLength: room, lengthAdjust: "spacingAndGlyphs" } : {};
+
+const cut = (text: string, most: number): string => {
+  const letters = [...text];
+  return letters.length <= most ? text : `${letters.slice(0, Math.max(1, Math.floor(most) - 1)).join("")}…`;
+};

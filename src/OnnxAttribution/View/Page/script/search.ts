@@ -1,4 +1,5 @@
 import type { Graph } from "./model";
+import { formerSpellings, hintFor } from "./names";
 import type { Store } from "./state";
 import { byId, count, h, plain, visible } from "./text";
 
@@ -17,6 +18,7 @@ export class Search {
 
   constructor(
     private readonly graph: Graph,
+    private readonly word: (node: number) => string,
     private readonly store: Store,
     private readonly choose: (node: number) => void,
   ) {
@@ -45,7 +47,9 @@ export class Search {
     this.hits = query === "" ? [] : this.find(query);
     this.active = -1;
     this.store.update({ hover: null, found: query === "" ? null : this.hits.map(hit => hit.node) });
+    const hint = hintFor(query);
     this.list.replaceChildren(
+      hint === null ? "" : h("p", { class: "hint" }, hint),
       ...(this.hits.length === 0 ? [h("p", {}, "Nothing found")] : this.hits.slice(0, LISTED).map((hit, i) => this.option(hit, i))),
       this.hits.length > LISTED ? h("p", {}, `and ${count(this.hits.length - LISTED, "more")}`.replace(/s$/, "")) : "",
     );
@@ -79,12 +83,17 @@ export class Search {
     const card = feature?.card;
     const text = (s: number) => this.graph.page.strings[s] ?? "";
     return [
-      [node.l, node.t, feature !== null && feature.feature >= 0 ? String(feature.feature) : ""].join("\n"),
+      [
+        node.l,
+        this.graph.names[i],
+        ...formerSpellings(node, this.graph.site(i)),
+        feature !== null && feature.feature >= 0 ? String(feature.feature) : "",
+      ].join("\n"),
       feature?.label ?? "",
       this.graph.site(i)?.name ?? this.graph.page.run.metric,
       this.graph.token(i) ?? "",
-      card ? card.up.map(p => text(p[0])).join("\n") : "",
-      card ? card.down.map(p => text(p[0])).join("\n") : "",
+      (feature?.tokens?.up ?? card?.up.map(p => p[0]) ?? []).map(text).join("\n"),
+      (feature?.tokens?.down ?? card?.down.map(p => p[0]) ?? []).map(text).join("\n"),
       card ? card.ctx.map(c => c.t.map(text).join("")).join("\n") : "",
     ].map(f => f.toLowerCase());
   }
@@ -94,7 +103,7 @@ export class Search {
     const option = h(
       "div",
       { role: "option", id: `hit-${i}`, "data-to": node, "aria-selected": "false" },
-      h("b", {}, plain(this.graph.node(node).t)),
+      h("span", { class: "name" }, h("b", {}, plain(this.graph.node(node).l)), " ", plain(this.word(node))),
       token === null || node === this.graph.metric ? h("span") : h("span", { class: "token" }, visible(token)),
       h("small", {}, FIELDS[field]),
     );
@@ -109,8 +118,9 @@ export class Search {
       if (most === 0) return;
       event.preventDefault();
       this.active = (this.active + (event.key === "ArrowDown" ? 1 : this.active < 0 ? 0 : -1) + most) % most;
-      [...this.list.children].forEach((o, i) => o.setAttribute("aria-selected", String(i === this.active)));
-      this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+      const options = [...this.list.querySelectorAll("[role=option]")];
+      options.forEach((o, i) => o.setAttribute("aria-selected", String(i === this.active)));
+      options[this.active]?.scrollIntoView({ block: "nearest" });
       this.input.setAttribute("aria-activedescendant", `hit-${this.active}`);
       this.store.update({ hover: this.hits[this.active].node });
     } else if (event.key === "Enter" && this.hits.length > 0) {

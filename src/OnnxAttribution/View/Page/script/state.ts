@@ -1,51 +1,56 @@
 import type { Graph, SignOf } from "./model";
+import { NARROWING, Seen, type Narrowing } from "./seen";
 
 export type Theme = "auto" | "light" | "dark";
 
-/** All that the page shows beyond its data; all but `hover`, `pointed` and `found` is kept in the address. */
-export interface State {
-  pin: number | null;
+/** All that the page shows beyond its data; all but `hover`, `pointed`, `found` and what follows from the rest is kept in the address. */
+export interface State extends Narrowing {
   /** Under the pointer, or focused. */
   hover: number | null;
   /** Pointed at in a list. */
   pointed: number | null;
-  /** Edges that are shown: this many, the strongest. */
-  shown: number;
   sign: SignOf;
   theme: Theme;
   safe: boolean;
   /** Nodes that the search has found; null: nothing is searched. */
   found: number[] | null;
+  /** What follows from the narrowing: never set by hand. */
+  seen: Seen;
 }
 
-export type Change = Partial<State>;
+export type Change = Partial<Omit<State, "seen">>;
 type Listener = (state: State, changed: ReadonlySet<keyof State>) => void;
 
 /** Edges a reader can still tell apart. */
 const READABLE = 250;
 
+/** What the address says of nodes that are hidden, by the state's names. */
+const HIDDEN = { errors: "errors", lone: "unconnected", dense: "dense" } as const;
+export type Hidden = keyof typeof HIDDEN;
+const KINDS = Object.keys(HIDDEN) as Hidden[];
+
 export class Store {
   private readonly listeners: Listener[] = [];
-  private readonly names: string[];
+  private readonly first: State;
+  state: State;
 
-  constructor(
-    private readonly graph: Graph,
-    public state: State,
-  ) {
-    this.names = graph.page.nodes.map(n => (n.p < 0 ? n.t : `${n.t}@${n.p}`));
-  }
-
-  static initial(graph: Graph): State {
-    return {
+  constructor(private readonly graph: Graph) {
+    const first = {
       pin: null,
       hover: null,
       pointed: null,
       found: null,
       shown: Math.min(READABLE, graph.edgeCount),
-      sign: graph.signs.metric >= graph.signs.downstream ? "metric" : "downstream",
-      theme: "auto",
+      nodes: graph.nodeCount - 1,
+      errors: true,
+      lone: true,
+      dense: true,
+      component: null,
+      sign: graph.signs.metric >= graph.signs.downstream ? ("metric" as const) : ("downstream" as const),
+      theme: "auto" as const,
       safe: false,
     };
+    this.state = this.first = { ...first, seen: new Seen(graph, first) };
   }
 
   onChange(listener: Listener): void {
@@ -53,20 +58,27 @@ export class Store {
   }
 
   update(change: Change): void {
-    const changed = new Set((Object.keys(change) as (keyof State)[]).filter(k => this.state[k] !== change[k]));
+    const changed = new Set<keyof State>((Object.keys(change) as (keyof Change)[]).filter(k => this.state[k] !== change[k]));
     if (changed.size === 0) return;
     this.state = { ...this.state, ...change };
+    if (NARROWING.some(k => changed.has(k))) {
+      this.state.seen = new Seen(this.graph, this.state);
+      changed.add("seen");
+    }
     for (const listener of this.listeners) listener(this.state, changed);
   }
 
   /** The address' fragment that restores this state; what is as at first is left out. */
   hash(): string {
-    const first = Store.initial(this.graph);
-    const { pin, shown, sign, theme, safe } = this.state;
+    const { pin, shown, nodes, component, sign, theme, safe } = this.state;
     const parts = new URLSearchParams();
-    if (pin !== null) parts.set("pin", this.names[pin]);
-    if (shown !== first.shown) parts.set("edges", String(shown));
-    if (sign !== first.sign) parts.set("sign", sign);
+    if (pin !== null) parts.set("pin", this.graph.names[pin]);
+    if (shown !== this.first.shown) parts.set("edges", String(shown));
+    if (nodes !== this.first.nodes) parts.set("nodes", String(nodes));
+    const hidden = KINDS.filter(k => !this.state[k]).map(k => HIDDEN[k]);
+    if (hidden.length > 0) parts.set("hide", hidden.join(" "));
+    if (component !== null) parts.set("component", String(component));
+    if (sign !== this.first.sign) parts.set("sign", sign);
     if (theme !== "auto") parts.set("theme", theme);
     if (safe) parts.set("colours", "safe");
     return parts.toString();
@@ -74,15 +86,23 @@ export class Store {
 
   /** Reads a fragment that may be anything; what it does not say, or says wrongly, is as at first. */
   restore(hash: string): void {
-    const first = Store.initial(this.graph);
     const parts = new URLSearchParams(hash.replace(/^#/, ""));
-    const pin = this.names.indexOf(parts.get("pin") ?? "");
-    const edges = parts.get("edges") ?? "";
+    const whole = (name: string, most: number, otherwise: number): number => {
+      const text = parts.get(name) ?? "";
+      return /^\d{1,9}$/.test(text) ? Math.min(Number(text), most) : otherwise;
+    };
+    const component = whole("component", 1e9, 0);
+    const hidden = (parts.get("hide") ?? "").split(" ");
     const [sign, theme] = [parts.get("sign"), parts.get("theme")];
     this.update({
-      pin: pin < 0 ? null : pin,
-      shown: /^\d{1,9}$/.test(edges) ? Math.min(Number(edges), this.graph.edgeCount) : first.shown,
-      sign: (sign === "metric" || sign === "downstream") && this.graph.signs[sign] > 0 ? sign : first.sign,
+      pin: this.graph.named(parts.get("pin") ?? ""),
+      shown: whole("edges", this.graph.edgeCount, this.first.shown),
+      nodes: whole("nodes", this.first.nodes, this.first.nodes),
+      errors: !hidden.includes(HIDDEN.errors),
+      lone: !hidden.includes(HIDDEN.lone),
+      dense: !hidden.includes(HIDDEN.dense),
+      component: component >= 1 && component <= this.graph.components ? component : null,
+      sign: (sign === "metric" || sign === "downstream") && this.graph.signs[sign] > 0 ? sign : this.first.sign,
       theme: theme === "light" || theme === "dark" ? theme : "auto",
       safe: parts.get("colours") === "safe",
     });

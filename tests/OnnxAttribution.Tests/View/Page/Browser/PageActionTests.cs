@@ -17,7 +17,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         var (i, node) = Strongest(n => !n.IsError && !float.IsNaN(n.ExactEffect));
         await page.Node(i).HoverAsync();
         var panel = page.Panel();
-        await Assertions.Expect(panel.Locator("h2")).ToHaveTextAsync(node.Label);
+        await Assertions.Expect(panel.Locator("h2")).ToHaveTextAsync(node.Spelling);
         foreach (var words in (string[])[$"activation{Four(node.Activation)}", $"effect{Four(node.Effect)}",
             $"exact{Four(node.ExactEffect)}", node.Effect < 0 ? "it raises the metric" : "it lowers the metric",
             "·" + ExamplePages.Promoted(node.Feature).Trim(), $"·suppressed-{node.Feature}", $"The quick peak-{node.Feature}⏎",
@@ -124,7 +124,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         var edge = Picture.Edges.Index()
             .First(e => e.Item.Down != Picture.Metric && Picture.Edges.First(o => o.Up == e.Item.Up).Equals(e.Item)).Item;
         await page.Node(edge.Up).FocusAsync();
-        await Assertions.Expect(page.Panel().Locator("h2")).ToHaveTextAsync(Picture.Nodes[edge.Up].Label);
+        await Assertions.Expect(page.Panel().Locator("h2")).ToHaveTextAsync(Picture.Nodes[edge.Up].Spelling);
         await page.Keyboard.PressAsync("ArrowUp");
         await Assertions.Expect(page.Node(edge.Down)).ToBeFocusedAsync();
         await page.Keyboard.PressAsync("ArrowDown");
@@ -151,7 +151,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
     {
         var (i, node) = Strongest(n => n.Effect < 0);
         await Assertions.Expect(page.Node(i)).ToHaveAttributeAsync("role", "button");
-        Assert.Matches($"^{node.Label} at .*, position {node.Position}, raises the metric by [0-9.]+$",
+        Assert.Matches($"^{node.Label} ·promoted-{node.Feature} at .*, position {node.Position}, raises the metric by [0-9.]+$",
             await page.Node(i).GetAttributeAsync("aria-label"));
         var unnamed = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('button, input, summary, a, "
             + "[role=button]')].filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => "

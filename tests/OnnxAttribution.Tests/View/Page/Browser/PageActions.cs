@@ -19,15 +19,15 @@ internal static class PageActions
             + "'none').map(e => Number(e.dataset.edge))");
 
     /// <summary>Moves the slider and waits until what it says is drawn: the page does that with the next frame.</summary>
-    public static Task Slide(this IPage page, int value) =>
+    public static Task Slide(this IPage page, int value, string slider = "threshold") =>
         page.EvaluateAsync("""
-            value => new Promise(done => {
-                const slider = document.querySelector('#threshold');
+            ([id, value]) => new Promise(done => {
+                const slider = document.getElementById(id);
                 slider.value = value;
                 slider.dispatchEvent(new Event('input'));
                 requestAnimationFrame(() => requestAnimationFrame(done));
             })
-            """, value);
+            """, new object[] { slider, value });
 
     /// <summary>Goes so near that labels can be read.</summary>
     public static Task ZoomToBoxes(this IPage page) => Zoom(page, "+", dots: 0);

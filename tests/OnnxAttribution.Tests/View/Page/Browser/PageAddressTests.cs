@@ -23,7 +23,7 @@ public sealed class PageAddressTests(PageBrowser browser, ExamplePages pages)
         await browser.Visit(pages.File, async page =>
         {
             await Assertions.Expect(page.Node(node)).ToHaveAttributeAsync("aria-pressed", "true");
-            await Assertions.Expect(page.Panel().Locator("h2")).ToHaveTextAsync(pages.Picture.Nodes[node].Label);
+            await Assertions.Expect(page.Panel().Locator("h2")).ToHaveTextAsync(pages.Picture.Nodes[node].Spelling);
             await Assertions.Expect(page.ShownEdges()).ToHaveCountAsync((int)Math.Round(pages.Picture.Edges.Count * Math.Pow(0.7, 2.2)));
             await Assertions.Expect(page.Locator("html")).ToHaveAttributeAsync("data-theme", "dark");
             await Assertions.Expect(page.Locator("#palette")).ToHaveAttributeAsync("aria-pressed", "true");

@@ -190,7 +190,7 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(node.Locator(".box")).ToBeHiddenAsync();
         await page.ZoomToBoxes();
         await Assertions.Expect(node.Locator(".box")).Not.ToHaveCSSAsync("display", "none");
-        await Assertions.Expect(node.Locator("text")).ToHaveTextAsync(pages.Picture.Nodes[0].ShortLabel);
+        await Assertions.Expect(node.Locator("text.number")).ToHaveTextAsync(pages.Picture.Nodes[0].Label);
         await Assertions.Expect(node.Locator(".dot")).ToHaveCSSAsync("display", "none");
     });
 

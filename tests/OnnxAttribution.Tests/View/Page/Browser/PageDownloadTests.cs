@@ -42,7 +42,7 @@ public sealed class PageDownloadTests(PageBrowser browser, ExamplePages pages) :
         var labels = svg.Descendants(s_svg + "g")
             .Where(g => g.Attribute("data-node") is not null)
             .Select(g => g.Element(s_svg + "text")?.Value);
-        Assert.Equal(pages.Picture.Nodes.Select(n => n.ShortLabel), labels);
+        Assert.Equal(pages.Picture.Nodes.Select(n => n.Label), labels);
     });
 
     [Fact]

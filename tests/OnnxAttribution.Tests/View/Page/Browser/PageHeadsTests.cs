@@ -50,7 +50,7 @@ public sealed class PageHeadsTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(score.Locator("p.near")).ToContainTextAsync($"of {Picture.Scores.Count:N0} pairs");
 
         static string Pair(OnnxAttribution.Store.ScorePairRow r) => $"{End(r.QueryFeature)} × {End(r.KeyFeature)}";
-        static string End(int? feature) => feature switch { null => "bias", -1 => "error", var f => $"2.resid {f}" };
+        static string End(int? feature) => feature switch { null => "bias", -1 => "2:error", var f => $"2:{f}" };
     });
 
     [Fact]

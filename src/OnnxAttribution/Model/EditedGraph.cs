@@ -1,0 +1,118 @@
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Model;
+
+/// <summary>
+/// The model as one graph in which chosen features can be edited: at each site that has some,
+/// x' = x + Σ (f' − f) · decoder row with f' = scale · f + offset and f the activation as it is by then, as <see cref="FeatureEdits"/>
+/// does. So one run of one session gives what all edits together do: to the logits, and to every chosen feature.
+/// </summary>
+internal sealed class EditedGraph
+{
+    /// <summary>Inputs: float32 [position, features] each, 1 and 0 where nothing is edited; int64 [1], the position of the logits.
+    /// </summary>
+    public const string Scale = "edit.scale", Offset = "edit.offset", Position = "edit.position";
+
+    /// <summary>Outputs: float32 [1, position, features], before a site's own edits; float32 [1, vocabulary].</summary>
+    public const string Activations = "edit.activations", Logits = "edit.logits";
+
+    private readonly GraphBuilder _g = new("edited/");
+    private readonly LoadedModel _model;
+    private readonly Dictionary<Value, Value> _copies = [];
+    private readonly Dictionary<string, Value> _values;
+    private readonly List<Value> _activations = [];
+    private readonly Value _scale;
+    private readonly Value _offset;
+
+    private EditedGraph(LoadedModel model, IReadOnlyList<(Site Site, int Feature)> features)
+    {
+        (_model, Features, _values) = (model, features, model.Graph.Values.ToDictionary());
+        Dim[] shape = [Dim.Named("position"), Dim.Of(features.Count)];
+        (_scale, _offset) = (_g.Input(Scale, DataType.Float, shape), _g.Input(Offset, DataType.Float, shape));
+        Graph = Build();
+    }
+
+    /// <summary>Inputs: <see cref="ModelBundle.Tokens"/> and those above.</summary>
+    public OnnxGraph Graph { get; }
+
+    /// <summary>The features that can be edited, in the order of the inputs' and outputs' last axis.</summary>
+    public IReadOnlyList<(Site Site, int Feature)> Features { get; }
+
+    /// <param name="model">Without transcoders in the place of MLPs.</param>
+    /// <param name="features">Of selected sites that have a dictionary; at least one.</param>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    /// <exception cref="AttributionException">Transcoders stand for MLPs.</exception>
+    public static EditedGraph Of(LoadedModel model, IEnumerable<(Site Site, int Feature)> features)
+    {
+        if (model.IsReplaced)
+        {
+            throw new AttributionException("features of transcoders cannot be edited in a model that is one graph, since what they read "
+                + "is not what they write; take a run of sparse autoencoders");
+        }
+        (Site Site, int Feature)[] ordered =
+            [.. features.Distinct().OrderBy(f => model.SelectedSite(f.Site)!.Index).ThenBy(f => f.Feature)];
+        return ordered.Length > 0 ? new EditedGraph(model, ordered) : throw new ArgumentException("no feature to edit", nameof(features));
+    }
+
+    private OnnxGraph Build()
+    {
+        var sites = Features.Index().GroupBy(f => f.Item.Site)
+            .ToDictionary(s => _model.Graph[s.Key.Name], s => (s.Key, First: s.First().Index, Features: s.Select(f => f.Item.Feature)));
+        foreach (var op in Topology.Between([], [_model.Graph[ModelBundle.Logits], .. sites.Keys]))
+        {
+            var output = op.Out is [{ } only] && sites.ContainsKey(only) ? only : null;
+            if (output is null && !op.In.Any(v => v is not null && _copies.ContainsKey(v))) continue;
+            var made = GraphBuilder.Attach(
+                new Op(op.Type, op.Domain, op.Name, [.. op.In.Select(v => v is null ? null : _copies.GetValueOrDefault(v, v))],
+                    op.Attributes),
+                [.. op.Out.Select(v => v?.Name)], name => op.Out.FirstOrDefault(v => v?.Name == name));
+            for (var i = 0; i < made.Length; i++)
+            {
+                if (op.Out[i] is not { } v) continue;
+                var (_, first, features) = output is null ? default : sites[output];
+                Put(v, output is null ? made[i] : Edited(made[i], sites[output].Key, first, [.. features]));
+            }
+        }
+        return Finished();
+    }
+
+    private OnnxGraph Finished()
+    {
+        var position = _g.Input(Position, DataType.Int64, Dim.Of(1));
+        var copied = new OnnxGraph(_model.Graph.Inputs, [_values[ModelBundle.Logits]])
+        {
+            Values = _values,
+            OpsetVersion = _model.Graph.OpsetVersion,
+        };
+        Value[] all = [.. _model.Bundle.Sites.Select(s => _values[s.Name])];
+        var logits = _g.Identity(LogitsHead.At(_g, copied, all, position), Logits);
+        var activations = _g.Identity(_g.Concat(2, [.. _activations]), Activations);
+        return new OnnxGraph([_model.Graph[ModelBundle.Tokens], _scale, _offset, position], [activations, logits])
+        {
+            OpsetVersion = _model.Graph.OpsetVersion,
+        };
+    }
+
+    // x + scale · ((s − 1) ∘ f + o) W_dec
+    private Value Edited(Value x, Site site, int first, int[] features)
+    {
+        var dictionary = _model.DictionaryOf(site)!;
+        var location = System.IO.Path.GetRelativePath(_model.Directory, dictionary.Directory).Replace('\\', '/');
+        var (f, norm) = new FeatureGraph(_g, dictionary, location).Build(x, features);
+        _activations.Add(f);
+        Value Part(Value edits) => _g.Slice(edits, _g.Ints(first), _g.Ints(first + features.Length), _g.Ints(1));
+        var after = _g.Add(_g.Mul(f, Part(_scale)), Part(_offset));
+        var rows = dictionary.DecoderRows(features, _model.Context.Threads).Of(features).Span;
+        var decoder = _g.Constant(site.Name + ".rows", Constants.Of(rows, features.Length, dictionary.OutputWidth));
+        return _g.Add(x, _g.Mul(_g.MatMul(_g.Sub(after, f), decoder), norm));
+    }
+
+    private void Put(Value original, Value copy)
+    {
+        _copies[original] = copy;
+        if (_values.ContainsKey(original.Name)) _values[original.Name] = copy;
+    }
+}

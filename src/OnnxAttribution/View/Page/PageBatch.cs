@@ -1,0 +1,15 @@
+namespace OnnxAttribution.View.Page;
+
+/// <summary>What the script of a batch's index shows. <c>script/batch-contract.ts</c> says the same, and a test compares the two.
+/// A number that the run does not know is null, and numbers have five digits (<see cref="FiveDigits"/>).</summary>
+/// <param name="Page">Address of the merged graph's page; null: it has none.</param>
+/// <param name="Kept">Of the merged graph, as <paramref name="Edges"/>.</param>
+internal sealed record PageBatch(int Version, string Metric, string Model, string Program, string? Page, int? Kept, int? Edges,
+    IReadOnlyList<PageBatchRow> Rows);
+
+/// <summary>One prompt of it.</summary>
+/// <param name="Errors">Share of all |effect| that error nodes carry.</param>
+/// <param name="Validation">Pearson correlation of estimated node effects with exact ones; null: it was not validated.</param>
+/// <param name="Page">Address of its page, relative to the index; null: it has none.</param>
+internal sealed record PageBatchRow(string Name, IReadOnlyList<string> Tokens, int? Position, string? Target, string? Foil, double? Value,
+    int? Kept, int? Edges, double? Errors, double? Validation, string? Page);

@@ -1,0 +1,111 @@
+import type { Batch, BatchRow, Known } from "./batch-contract";
+import { byId, count, h, number, percent, plain, visible } from "./text";
+
+interface Column {
+  name: string;
+  title: string;
+  of: (row: BatchRow) => string | Known;
+  cell: (row: BatchRow) => Node | string;
+}
+
+const figure = (name: string, title: string, of: (row: BatchRow) => Known, text: (value: Known) => string): Column => ({
+  name,
+  title,
+  of,
+  cell: row => text(of(row)),
+});
+
+const token = (text: string | null): Node | string => (text === null ? "" : h("span", { class: "token" }, visible(text)));
+
+const COLUMNS: Column[] = [
+  { name: "prompt", title: "as the batch has them", of: () => null, cell: named },
+  { name: "tokens", title: "the prompt's tokens", of: row => row.tokens.length, cell: tokens },
+  { name: "target", title: "the token explained, and the one it is set against", of: row => row.target, cell: target },
+  figure("metric", "the metric's clean value", row => row.value, number),
+  figure("nodes", "kept nodes", row => row.kept, number),
+  figure("edges", "edges between them", row => row.edges, number),
+  figure("errors", "share of all |effect| that error nodes carry", row => row.errors, percent),
+  figure("validation", "Pearson correlation of estimated node effects with exact ones", row => row.validation, v => number(v, 3)),
+];
+const TEXTS = 3;
+
+const batch = readBatch();
+let sorted = { by: 0, down: false };
+
+function readBatch(): Batch {
+  const data = JSON.parse(byId("data").textContent ?? "") as Batch;
+  if (data.version !== 1) throw new Error(`this page's script reads version 1 of its data, not ${String(data.version)}`);
+  return data;
+}
+
+function named(row: BatchRow): Node {
+  const name = h("b", {}, plain(row.name));
+  return isAddress(row.page) ? h("a", { href: row.page }, name) : name;
+}
+
+/** Segments without a scheme, as they are made of a run's directory. */
+const isAddress = (page: string | null): page is string => page !== null && /^(?:[\w.~%-]+\/)*[\w.~%-]+$/.test(page);
+
+function tokens(row: BatchRow): Node {
+  const parts = row.tokens.map((t, i) => h("span", { class: i === row.position ? "at" : null, title: `position ${i}` }, visible(t)));
+  return h("div", { class: "tokens", tabindex: 0, "aria-label": plain(row.tokens.join("")) }, ...parts);
+}
+
+function target(row: BatchRow): Node {
+  return h("span", {}, token(row.target), row.foil === null ? null : " over ", row.foil === null ? null : token(row.foil));
+}
+
+/** By a column; what is not known comes last, and equals stay in the order of the batch. */
+function order(): BatchRow[] {
+  const { by, down } = sorted;
+  if (by === 0) return down ? [...batch.rows].reverse() : batch.rows;
+  const { of } = COLUMNS[by];
+  return [...batch.rows].sort((a, b) => {
+    const [x, y] = [of(a), of(b)];
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    const difference = typeof x === "string" || typeof y === "string" ? String(x).localeCompare(String(y)) : x - y;
+    return down ? -difference : difference;
+  });
+}
+
+function draw(): void {
+  document.querySelectorAll("th").forEach((th, i) =>
+    th.setAttribute("aria-sort", i !== sorted.by ? "none" : sorted.down ? "descending" : "ascending"),
+  );
+  const cell = (row: BatchRow, column: Column, i: number) =>
+    i === 0 ? h("th", { scope: "row" }, column.cell(row)) : h("td", { class: i < TEXTS ? null : "figure" }, column.cell(row));
+  document.querySelector("tbody")?.replaceChildren(...order().map(row => h("tr", {}, ...COLUMNS.map((c, i) => cell(row, c, i)))));
+}
+
+function sort(by: number): void {
+  // what is large is looked for first
+  sorted = { by, down: by === sorted.by ? !sorted.down : by >= TEXTS };
+  const [name, first] = [COLUMNS[by].name, by === 0 && !sorted.down];
+  history.replaceState(null, "", first ? location.pathname + location.search : `#sort=${name}${sorted.down ? "&order=down" : ""}`);
+  draw();
+}
+
+function restore(): void {
+  const parts = new URLSearchParams(location.hash.replace(/^#/, ""));
+  const by = COLUMNS.findIndex(c => c.name === parts.get("sort"));
+  sorted = { by: Math.max(0, by), down: by >= 0 && parts.get("order") === "down" };
+  draw();
+}
+
+document.querySelector("thead")?.append(
+  h(
+    "tr",
+    {},
+    ...COLUMNS.map((column, i) => {
+      const button = h("button", { type: "button", title: column.title }, column.name);
+      button.addEventListener("click", () => sort(i));
+      return h("th", { scope: "col", class: i < TEXTS ? null : "figure" }, button);
+    }),
+  ),
+);
+byId("what").textContent = [count(batch.rows.length, "prompt"), batch.metric, `model ${batch.model}`, batch.program].map(plain).join(" · ");
+byId("merged-title").append(isAddress(batch.page) ? h("a", { href: batch.page }, "Merged graph") : "Merged graph");
+byId("mean").textContent = `the mean over all prompts, summed over positions: ${number(batch.kept)} nodes, ${number(batch.edges)} edges`;
+addEventListener("hashchange", restore);
+restore();
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,86 @@
+import * as ort from "onnxruntime-web/wasm";
+import type { LiveData } from "./contract";
+
+/** f' = scale · f + offset of a column, at one position or (null) at all. */
+export interface Edit {
+  column: number;
+  position: number | null;
+  scale: number;
+  offset: number;
+}
+
+/** Logits behind one position, and activations [position, column], before a site's own edits. */
+export interface Outcome {
+  logits: Float32Array;
+  activations: Float32Array;
+}
+
+/** What a script element of base64 holds; its text is let go. */
+function bytes(id: string): Uint8Array {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the page has no #${id}`);
+  const text = atob(element.textContent ?? "");
+  element.remove();
+  const result = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) result[i] = text.charCodeAt(i);
+  return result;
+}
+
+async function unzipped(data: Uint8Array): Promise<ArrayBuffer> {
+  const stream = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+function weights(live: LiveData): Uint8Array {
+  const all = new Uint8Array(live.weightBytes);
+  let at = 0;
+  for (let i = 0; i < live.parts; i++) {
+    const part = bytes(`live-weights-${i}`);
+    all.set(part, at);
+    at += part.length;
+  }
+  if (at !== all.length) throw new Error(`the weights have ${at} bytes, not ${all.length}; make the page again`);
+  return all;
+}
+
+/** The model, in this page. One run at a time. */
+export class Engine {
+  private constructor(
+    private readonly session: ort.InferenceSession,
+    private readonly columns: number,
+  ) {}
+
+  static async open(live: LiveData): Promise<Engine> {
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmBinary = await unzipped(bytes("live-runtime"));
+    const session = await ort.InferenceSession.create(bytes("live-model"), {
+      executionProviders: ["wasm"],
+      // in 1.30.0 it looks for a value that another of its steps has renamed, where logits are those of one position
+      extra: { optimization: { disable_specified_optimizers: "ReshapeFusion" } },
+      externalData: [{ path: "weights.bin", data: weights(live) }],
+    });
+    return new Engine(session, live.columns);
+  }
+
+  async run(tokens: number[], edits: Edit[], position: number): Promise<Outcome> {
+    const [T, K] = [tokens.length, this.columns];
+    const [scale, offset] = [new Float32Array(T * K).fill(1), new Float32Array(T * K)];
+    for (const e of edits) {
+      for (let t = e.position ?? 0; t <= (e.position ?? T - 1); t++) {
+        if (t >= T) continue;
+        scale[t * K + e.column] = e.scale;
+        offset[t * K + e.column] = e.offset;
+      }
+    }
+    const result = await this.session.run({
+      tokens: new ort.Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, T]),
+      "edit.scale": new ort.Tensor("float32", scale, [T, K]),
+      "edit.offset": new ort.Tensor("float32", offset, [T, K]),
+      "edit.position": new ort.Tensor("int64", BigInt64Array.of(BigInt(position)), [1]),
+    });
+    return {
+      logits: result["edit.logits"].data as Float32Array,
+      activations: result["edit.activations"].data as Float32Array,
+    };
+  }
+}

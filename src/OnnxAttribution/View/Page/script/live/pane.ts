@@ -1,0 +1,299 @@
+import type { Graph } from "../model";
+import type { Store } from "../state";
+import { byId, count, h, number, percent, plain, signed, visible } from "../text";
+import type { LiveData } from "./contract";
+import { Engine, type Edit, type Outcome } from "./engine";
+import { logprobs, metricOf, strongest } from "./metric";
+import { Prompts } from "./tokens";
+
+const TOP = 10;
+const SHOWN = 100;
+
+/** An edit as the reader set it: of which node's feature, where, and to what. */
+interface Row {
+  node: number;
+  everywhere: boolean;
+  sets: boolean;
+  value: number;
+}
+
+/** Features that are edited, and what the model, run here, makes of it: next tokens, metric, all other features. */
+export class Pane {
+  private readonly prompts: Prompts;
+  private readonly rows: Row[] = [];
+  private tokens: number[];
+  private clean: Outcome | null = null;
+  private again = false;
+  private running = false;
+  private shown = SHOWN;
+
+  private readonly list = h("ol", { class: "edits" });
+  private readonly add = h("button", { type: "button", class: "add" }, "Edit pinned");
+  private readonly text = h("textarea", { rows: 2, "aria-label": "Prompt", spellcheck: "false" });
+  private readonly fault = h("p", { class: "fault", role: "alert" });
+  private readonly next = h("tbody");
+  private readonly nodes = h("tbody");
+  private readonly value = h("p", { class: "value" });
+  private readonly cut = h("p", { id: "live-tokens" });
+  private readonly took = h("p", { class: "took", role: "status" });
+  private readonly more = h("button", { type: "button" }, "Show more");
+
+  constructor(
+    private readonly live: LiveData,
+    private readonly graph: Graph,
+    private readonly store: Store,
+    private readonly choose: (node: number) => void,
+    private readonly word: (node: number) => string,
+    private readonly engine: Engine,
+  ) {
+    this.prompts = new Prompts(live);
+    this.tokens = live.tokens;
+    this.text.value = graph.page.run.prompt ?? "";
+    this.text.disabled = !this.prompts.canEdit;
+    if (live.note !== null) this.text.title = live.note;
+    this.text.addEventListener("input", () => this.retype());
+    this.add.addEventListener("click", () => this.addPinned());
+    this.more.addEventListener("click", () => {
+      this.shown += SHOWN;
+      void this.compute();
+    });
+    byId("live").append(this.layout());
+    store.onChange((state, changed) => changed.has("pin") && this.offer(state.pin));
+    this.offer(store.state.pin);
+    this.drawRows();
+    void this.compute();
+  }
+
+  private layout(): HTMLElement {
+    const reset = h("button", { type: "button", class: "reset" }, "Reset");
+    reset.addEventListener("click", () => {
+      this.rows.length = 0;
+      this.text.value = this.graph.page.run.prompt ?? "";
+      this.tokens = this.live.tokens;
+      this.clean = null;
+      this.fault.textContent = "";
+      this.drawRows();
+      void this.compute();
+    });
+    const head = (...names: string[]): HTMLElement =>
+      h("thead", {}, h("tr", {}, ...names.map(n => h("th", { scope: "col" }, n))));
+    return h(
+      "div",
+      { class: "pane" },
+      h(
+        "section",
+        { "aria-label": "Edits" },
+        h("h3", {}, "Prompt"),
+        this.text,
+        this.cut,
+        this.fault,
+        h("h3", {}, "Edited features"),
+        this.list,
+        h("p", { class: "buttons" }, this.add, reset),
+        this.value,
+        this.took,
+      ),
+      h(
+        "section",
+        { "aria-label": "Next token" },
+        h("h3", {}, "Next token"),
+        h("table", { class: "next" }, head("token", "before", "now", "Δ logit"), this.next),
+      ),
+      h(
+        "section",
+        { "aria-label": "Effects on other nodes" },
+        h("h3", {}, "What changes, exactly"),
+        h("table", { class: "changes" }, head("node", "before", "now", "change"), this.nodes),
+        this.more,
+      ),
+    );
+  }
+
+  private token(token: number): string {
+    return visible(this.live.vocabulary[token] ?? `[${token}]`);
+  }
+
+  private column(node: number): number {
+    const f = this.graph.node(node).f;
+    return f < 0 ? -1 : this.live.features[f];
+  }
+
+  private offer(pin: number | null): void {
+    const can = pin !== null && this.column(pin) >= 0;
+    this.add.disabled = !can || this.rows.some(r => r.node === pin);
+    this.add.textContent = can ? `Edit ${plain(this.graph.names[pin])}` : "Pin a feature to edit it";
+  }
+
+  private addPinned(): void {
+    const pin = this.store.state.pin;
+    if (pin === null || this.column(pin) < 0) return;
+    this.rows.push({ node: pin, everywhere: this.graph.node(pin).p < 0, sets: false, value: 0 });
+    this.drawRows();
+    void this.compute();
+  }
+
+  private drawRows(): void {
+    this.list.replaceChildren(...this.rows.map((row, i) => this.drawn(row, i)));
+    if (this.rows.length === 0) this.list.append(h("li", { class: "none" }, "none: this is the model as it is"));
+    this.offer(this.store.state.pin);
+  }
+
+  private drawn(row: Row, index: number): HTMLElement {
+    const name = plain(this.graph.names[row.node]);
+    const go = h("button", { type: "button", class: "node" }, name);
+    go.addEventListener("click", () => this.choose(row.node));
+    const how = h(
+      "select",
+      { "aria-label": `How ${name} is edited` },
+      h("option", { value: "scale" }, "×"),
+      h("option", { value: "set" }, "="),
+    );
+    how.value = row.sets ? "set" : "scale";
+    how.title = "× multiplies the activation, = sets it";
+    const slider = h("input", { type: "range", min: -2, max: 4, step: 0.1, "aria-label": `Factor of ${name}` });
+    const exact = h("input", { type: "number", step: "any", "aria-label": `Value of ${name}` });
+    slider.value = exact.value = String(row.value);
+    slider.hidden = row.sets;
+    const where = h("label", {}, h("input", { type: "checkbox" }), " everywhere");
+    const box = where.querySelector("input") as HTMLInputElement;
+    box.checked = row.everywhere;
+    box.disabled = this.graph.node(row.node).p < 0;
+    const gone = h("button", { type: "button", class: "gone", "aria-label": `Leave ${name} as it is` }, "×");
+    const change = (to: Partial<Row>): void => {
+      Object.assign(row, to);
+      void this.compute();
+    };
+    how.addEventListener("change", () => {
+      slider.hidden = how.value === "set";
+      change({ sets: how.value === "set" });
+    });
+    slider.addEventListener("input", () => {
+      exact.value = slider.value;
+      change({ value: Number(slider.value) });
+    });
+    exact.addEventListener("input", () => {
+      if (exact.value === "" || !Number.isFinite(Number(exact.value))) return;
+      slider.value = exact.value;
+      change({ value: Number(exact.value) });
+    });
+    box.addEventListener("change", () => change({ everywhere: box.checked }));
+    gone.addEventListener("click", () => {
+      this.rows.splice(index, 1);
+      this.drawRows();
+      void this.compute();
+    });
+    return h("li", {}, go, how, slider, exact, where, gone);
+  }
+
+  private retype(): void {
+    const ids = this.prompts.of(this.text.value);
+    this.fault.textContent = typeof ids === "string" ? ids : "";
+    if (typeof ids === "string" || ids.join() === this.tokens.join()) return;
+    this.tokens = ids;
+    this.clean = null;
+    void this.compute();
+  }
+
+  private edits(): Edit[] {
+    return this.rows.map(r => ({
+      column: this.column(r.node),
+      position: r.everywhere ? null : this.graph.node(r.node).p,
+      scale: r.sets ? 0 : r.value,
+      offset: r.sets ? r.value : 0,
+    }));
+  }
+
+  /** One run at a time; what is asked meanwhile is asked once more behind it. */
+  private async compute(): Promise<void> {
+    this.again = true;
+    if (this.running) return;
+    this.running = true;
+    try {
+      while (this.again) {
+        this.again = false;
+        const { tokens } = this;
+        const position = tokens === this.live.tokens ? this.live.position : tokens.length - 1;
+        this.clean ??= await this.engine.run(tokens, [], position);
+        const start = performance.now();
+        const edits = this.edits();
+        const now = edits.length === 0 ? this.clean : await this.engine.run(tokens, edits, position);
+        this.draw(now, performance.now() - start);
+      }
+    } catch (error) {
+      this.fault.textContent = `the model could not be run: ${plain(String(error))}`;
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private draw(now: Outcome, milliseconds: number): void {
+    const clean = this.clean;
+    if (clean === null) return;
+    const [before, after] = [metricOf(this.live, clean.logits, clean.logits), metricOf(this.live, now.logits, clean.logits)];
+    this.value.replaceChildren(
+      `${plain(this.graph.page.run.metric)} `,
+      h("b", { class: "before" }, number(before)),
+      " → ",
+      h("b", { class: "after" }, number(after)),
+      ` (${signed(after - before)})`,
+    );
+    this.took.textContent = `${count(this.tokens.length, "token")}, ${milliseconds.toFixed(0)} ms`;
+    const own = this.tokens === this.live.tokens;
+    this.cut.replaceChildren(...(own ? [] : this.tokens.map(t => h("span", { class: "token" }, this.token(t)))));
+    this.next.replaceChildren(...this.nextRows(clean, now));
+    this.drawChanges(clean, now);
+    document.documentElement.dataset.live = String(Number(document.documentElement.dataset.live ?? "0") + 1);
+  }
+
+  private nextRows(clean: Outcome, now: Outcome): HTMLElement[] {
+    const [was, is] = [logprobs(clean.logits), logprobs(now.logits)];
+    const further = [this.live.target, this.live.foil, strongest(was, 1)[0]].filter((t): t is number => t !== null);
+    return [...new Set([...strongest(is, TOP), ...further])].map(t =>
+      h(
+        "tr",
+        { class: t === this.live.target ? "target" : null },
+        h("td", {}, h("span", { class: "token" }, this.token(t))),
+        h("td", {}, percent(Math.exp(was[t]))),
+        h("td", {}, percent(Math.exp(is[t]))),
+        h("td", {}, signed(now.logits[t] - clean.logits[t], 3)),
+      ),
+    );
+  }
+
+  private drawChanges(clean: Outcome, now: Outcome): void {
+    const changes = this.graph.page.nodes
+      .map((n, i) => ({ i, n, column: this.column(i) }))
+      .filter(({ n, column }) => column >= 0 && n.p < this.tokens.length)
+      .map(({ i, n, column }) => {
+        const [was, is] = [this.at(clean, n.p, column), this.at(now, n.p, column)];
+        const own = this.edits().find(e => e.column === column && (e.position === null || e.position === n.p));
+        return { i, was, is: own === undefined ? is : own.scale * is + own.offset, own: own !== undefined };
+      })
+      .map(c => ({ ...c, change: c.is - c.was }))
+      .sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
+    this.more.hidden = changes.length <= this.shown;
+    this.nodes.replaceChildren(
+      ...changes.slice(0, this.shown).map(({ i, was, is, change, own }) => {
+        const go = h("button", { type: "button", class: "node" }, plain(this.graph.names[i]));
+        go.addEventListener("click", () => this.choose(i));
+        return h(
+          "tr",
+          { class: own ? "edited" : null },
+          h("td", {}, go, h("span", { class: "word" }, plain(this.word(i)))),
+          h("td", {}, number(was)),
+          h("td", {}, number(is)),
+          h("td", { class: change > 0 ? "raises value" : "lowers value" }, change === 0 ? "0" : signed(change)),
+        );
+      }),
+    );
+  }
+
+  /** At a position, or of nodes at none the sum over all. */
+  private at({ activations }: Outcome, position: number, column: number): number {
+    const K = this.live.columns;
+    if (position >= 0) return activations[position * K + column];
+    let sum = 0;
+    for (let t = 0; t < this.tokens.length; t++) sum += activations[t * K + column];
+    return sum;
+  }
+}

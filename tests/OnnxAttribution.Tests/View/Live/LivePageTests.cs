@@ -1,0 +1,137 @@
+using Microsoft.Playwright;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Tests.View.Page.Browser;
+
+namespace OnnxAttribution.Tests.View.Live;
+
+/// <summary>Pages in which the model runs: what they say is what the library says of the same edits.</summary>
+[Collection(PageCollection.Name)]
+public sealed class LivePageTests(PageBrowser browser, LivePages pages)
+{
+    private const string Until = "Number(document.documentElement.dataset.live) > {0}";
+
+    [Fact]
+    public Task An_edit_has_the_exact_effect_that_the_library_finds() => browser.Visit(pages.File, async page =>
+    {
+        var node = pages.Strongest(0);
+        await Ready(page);
+        await Expect(page, "p.value", pages.Metric([]));
+        await Edit(page, node);
+        await Expect(page, "p.value .after", pages.Metric([(node, 0, 0, false)]));
+        Assert.Equal(pages.Node(node).ExactEffect, pages.Metric([(node, 0, 0, false)]) - pages.Metric([]), 3);
+        await Fill(page, "2.5");
+        await Expect(page, "p.value .after", pages.Metric([(node, 2.5f, 0, false)]));
+        await Change(page, () => page.Locator("#live select").SelectOptionAsync("set"));
+        await Expect(page, "p.value .after", pages.Metric([(node, 0, 2.5f, false)]));
+        await Change(page, () => page.Locator("#live .edits input[type='checkbox']").CheckAsync());
+        await Expect(page, "p.value .after", pages.Metric([(node, 0, 2.5f, true)]));
+    });
+
+    [Fact]
+    public Task Edits_of_several_features_are_made_together_and_move_the_others() => browser.Visit(pages.File, async page =>
+    {
+        await Ready(page);
+        int[] nodes = [pages.Strongest(0), pages.Strongest(3)];
+        foreach (var node in nodes) await Edit(page, node);
+        await Expect(page, "p.value .after", pages.Metric([(nodes[0], 0, 0, false), (nodes[1], 0, 0, false)]));
+        var rows = page.Locator("#live table.changes tbody tr");
+        await Assertions.Expect(page.Locator("#live table.changes tr.edited")).ToHaveCountAsync(2);
+        var moved = pages.Activations([(nodes[0], 0, 0, false), (nodes[1], 0, 0, false)]);
+        for (var i = 0; i < 20; i++)
+        {
+            var cells = await rows.Nth(i).Locator("td").AllTextContentsAsync();
+            var (before, after) = moved[await rows.Nth(i).Locator("button").TextContentAsync() ?? ""];
+            Assert.Equal(before, Number(cells[1]), 1e-3 * Math.Max(1, Math.Abs(before)));
+            Assert.Equal(after, Number(cells[2]), 1e-3 * Math.Max(1, Math.Abs(after)));
+        }
+        await Change(page, () => page.Locator("#live .gone").First.ClickAsync());
+        await Expect(page, "p.value .after", pages.Metric([(nodes[1], 0, 0, false)]));
+        await Change(page, () => page.Locator("#live .reset").ClickAsync());
+        await Expect(page, "p.value .after", pages.Metric([]));
+        await Assertions.Expect(page.Locator("#live .edits .none")).ToHaveCountAsync(1);
+    });
+
+    [Fact]
+    public Task Another_prompt_is_tokenized_and_run() => browser.Visit(pages.File, async page =>
+    {
+        await Ready(page);
+        foreach (var prompt in (string[])["Copyright [C", "Permission is hereby", "naïve 日本"])
+        {
+            await Change(page, () => page.Locator("#live textarea").FillAsync(prompt));
+            await Expect(page, "p.value .after", pages.Metric([], prompt));
+            var shown = await page.Locator("#live-tokens .token").AllTextContentsAsync();
+            Assert.Equal(pages.Model.Tokenizer.Encode(prompt).Length + 1, shown.Count);
+        }
+        await page.Locator("#live textarea").FillAsync("");
+        await Assertions.Expect(page.Locator("#live .fault")).ToContainTextAsync("give the prompt some text");
+        await page.Locator("#live textarea").FillAsync(string.Concat(Enumerable.Repeat(" the", 200)));
+        await Assertions.Expect(page.Locator("#live .fault")).ToContainTextAsync("the model's context holds 128; shorten it");
+    });
+
+    [Fact]
+    public Task The_next_tokens_are_the_models() => browser.Visit(pages.File, async page =>
+    {
+        await Ready(page);
+        await Edit(page, pages.Strongest(0));
+        var logits = pages.Logits([(pages.Strongest(0), 0, 0, false)], null);
+        var top = Metric.Top(logits, 3);
+        var rows = page.Locator("#live table.next tbody tr");
+        for (var i = 0; i < 3; i++)
+        {
+            var cells = await rows.Nth(i).Locator("td").AllTextContentsAsync();
+            Assert.Equal(pages.Model.TokenText(top[i].Token).Replace(' ', '·'), cells[0]);
+            Assert.Equal(100 * top[i].Probability, Number(cells[2].TrimEnd(' ', '%')), 0.1);
+        }
+    });
+
+    [Fact]
+    public Task On_a_small_screen_it_opens_on_request() => browser.Visit(pages.File, async page =>
+    {
+        await Ready(page);
+        await Assertions.Expect(page.Locator("#live textarea")).ToBeHiddenAsync();
+        await page.Locator("#live summary").ClickAsync();
+        await Assertions.Expect(page.Locator("#live textarea")).ToBeVisibleAsync();
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"));
+    }, new PageVisit(Width: 390));
+
+    [Fact]
+    public async Task A_folder_says_the_same_by_scripts_beside_it()
+    {
+        await browser.Visit(pages.Folder, async page =>
+        {
+            await Ready(page);
+            await Expect(page, "p.value", pages.Metric([]));
+        }, new PageVisit(IsFolder: true));
+        Assert.True(Directory.GetFiles(Path.GetDirectoryName(pages.Folder)!, "weights-*.js").Length > 0);
+    }
+
+    private static Task Ready(IPage page) => page.Until("document.documentElement.dataset.live === '1'");
+
+    // pins a node by the address and edits its feature: times 0
+    private async Task Edit(IPage page, int node)
+    {
+        await page.Node(node).FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Change(page, () => page.Locator("#live .add").ClickAsync());
+    }
+
+    private static Task Fill(IPage page, string number) =>
+        Change(page, () => page.Locator("#live .edits input[type='number']").Last.FillAsync(number));
+
+    private static async Task Change(IPage page, Func<Task> gesture)
+    {
+        var before = await page.EvaluateAsync<string>("document.documentElement.dataset.live");
+        await gesture();
+        await page.Until(string.Format(System.Globalization.CultureInfo.InvariantCulture, Until, before));
+    }
+
+    private static async Task Expect(IPage page, string element, double metric)
+    {
+        var text = await page.Locator($"#live {element}").Last.TextContentAsync();
+        var number = element.EndsWith("value", StringComparison.Ordinal) ? text!.Split('→')[1].Split('(')[0] : text!;
+        Assert.Equal(metric, Number(number), 2e-3 * Math.Max(1, Math.Abs(metric)));
+    }
+
+    private static double Number(string text) =>
+        double.Parse(text.Trim().Replace("−", "-").Replace("+", "").Replace(",", ""), System.Globalization.CultureInfo.InvariantCulture);
+}
