@@ -33,8 +33,8 @@ internal static class NodeTable
         new(EffectError, Float, "an estimate of abs(effect − exact); 0 where it is exact, NULL where nothing is known"),
         new(Influence, Float,
             "of a graph with output tokens: cumulative share of the influence on them, strongest node first (circuit-tracer's)"),
-        new(Component, Integer, "the separate circuit that it is in: what kept edges join without the metric, the one with the strongest "
-            + "edge 1; NULL of a node without such an edge"),
+        new(Component, Integer,
+            "separate circuit: what kept edges join without the metric, from 1 by strongest edge; NULL without such an edge"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>

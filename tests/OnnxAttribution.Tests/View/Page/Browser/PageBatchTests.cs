@@ -16,8 +16,8 @@ public sealed class BatchPages : IDisposable
     {
         File.WriteAllLines(_directory["prompts.jsonl"],
         [
-            """{"id": "a b", "prompt": "Copyright (C", "target": ")"}""",
-            """{"id": "<i>gnu", "prompt": "GNU General Public"}""",
+            """{"id": "a-1", "prompt": "Copyright (C", "target": ")"}""",
+            """{"id": "gnu.2", "prompt": "GNU General Public"}""",
             """{"id": "c", "prompt": "WITHOUT WARRANTY OF", "target": " ANY"}""",
         ]);
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories", "--pages",
@@ -39,7 +39,7 @@ public sealed class BatchPages : IDisposable
 [Collection(PageCollection.Name)]
 public sealed class PageBatchTests(PageBrowser browser, BatchPages batch) : IClassFixture<BatchPages>
 {
-    private static readonly string[] s_ids = ["a b", "<i>gnu", "c"];
+    private static readonly string[] s_ids = ["a-1", "gnu.2", "c"];
 
     private GraphRunRecord Record(string id) => (GraphRunRecord)RunDirectory.ReadRecord(Path.Combine(batch.Batch, id));
 
@@ -63,7 +63,7 @@ public sealed class PageBatchTests(PageBrowser browser, BatchPages batch) : ICla
         }
         // the picture is there, as large as it is drawn
         Assert.True(await page.EvaluateAsync<int>("document.querySelector('#merged img').naturalWidth") > 400);
-        Assert.Equal("a%20b/graph.html", await rows.Nth(0).Locator("a").GetAttributeAsync("href"));
+        Assert.Equal("a-1/graph.html", await rows.Nth(0).Locator("a").GetAttributeAsync("href"));
         Assert.Equal(0, await rows.Nth(2).Locator("a").CountAsync());
         await Assertions.Expect(page.Locator("#merged-title a")).ToHaveAttributeAsync("href", "merged/mean/graph.html");
     });
@@ -96,7 +96,7 @@ public sealed class PageBatchTests(PageBrowser browser, BatchPages batch) : ICla
         var prompts = page.Panel().Locator("ol.prompts li");
         Assert.Equal(s_ids, await prompts.Locator("b").AllTextContentsAsync());
         await Assertions.Expect(prompts.Nth(0)).ToContainTextAsync("logit of ')' after position 3");
-        Assert.Equal("../../a%20b/graph.html", await prompts.Nth(0).Locator("a").GetAttributeAsync("href"));
+        Assert.Equal("../../a-1/graph.html", await prompts.Nth(0).Locator("a").GetAttributeAsync("href"));
         Assert.Equal(0, await prompts.Nth(2).Locator("a").CountAsync());
         var picture = RunPicture.Read(Path.GetDirectoryName(batch.Merged)!);
         var runs = s_ids.Select(id => RunDirectory.Read(Path.Combine(batch.Batch, id))).ToList();

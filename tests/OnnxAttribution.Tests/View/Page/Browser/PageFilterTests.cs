@@ -164,7 +164,7 @@ public sealed class PageFilterTests(PageBrowser browser, ExamplePages pages)
         await page.Keyboard.PressAsync("Escape");
         await Assertions.Expect(help).ToBeHiddenAsync();
         await page.ClickAsync("#help-open");
-        await help.GetByText("Close").ClickAsync();
+        await help.Locator("button").ClickAsync();
         await Assertions.Expect(help).ToBeHiddenAsync();
     });
 

@@ -36,7 +36,7 @@ public sealed class PageWordTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(page.Locator("#status")).ToContainTextAsync($"{node.Spelling} pinned");
         await page.Keyboard.PressAsync("Escape");
         var row = page.Panel().Locator($"button[data-to='{i}'] .name");
-        await page.Panel().GetByText("Strongest nodes").WaitForAsync();
+        await page.Panel().Locator("h3:has-text('Strongest nodes')").WaitForAsync();
         if (await row.CountAsync() > 0) await Assertions.Expect(row.First).ToContainTextAsync($"{node.Label} ·promoted-{node.Feature}");
     });
 
