@@ -44,7 +44,7 @@ public sealed class LivePageTests(PageBrowser browser, LivePages pages)
             Assert.Equal(before, Number(cells[1]), 1e-3 * Math.Max(1, Math.Abs(before)));
             Assert.Equal(after, Number(cells[2]), 1e-3 * Math.Max(1, Math.Abs(after)));
         }
-        await Change(page, () => page.Locator("#live .gone").First.ClickAsync());
+        await Change(page, () => page.Locator("#live .remove").First.ClickAsync());
         await Expect(page, "p.value .after", pages.Metric([(nodes[1], 0, 0, false)]));
         await Change(page, () => page.Locator("#live .reset").ClickAsync());
         await Expect(page, "p.value .after", pages.Metric([]));

@@ -9,6 +9,32 @@ export interface Edit {
   offset: number;
 }
 
+/** What edits come to, [position, column]; those of one feature at one place follow one another. */
+export class Edits {
+  readonly scale: Float32Array;
+  readonly offset: Float32Array;
+
+  constructor(
+    readonly positions: number,
+    readonly columns: number,
+    edits: Edit[],
+  ) {
+    this.scale = new Float32Array(positions * columns).fill(1);
+    this.offset = new Float32Array(positions * columns);
+    for (const e of edits) {
+      for (let t = e.position ?? 0; t <= (e.position ?? positions - 1) && t < positions; t++) {
+        const at = t * columns + e.column;
+        this.scale[at] *= e.scale;
+        this.offset[at] = e.scale * this.offset[at] + e.offset;
+      }
+    }
+  }
+
+  changes(at: number): boolean {
+    return this.scale[at] !== 1 || this.offset[at] !== 0;
+  }
+}
+
 /** Logits behind one position, and activations [position, column], before a site's own edits. */
 export interface Outcome {
   logits: Float32Array;
@@ -62,16 +88,8 @@ export class Engine {
     return new Engine(session, live.columns);
   }
 
-  async run(tokens: number[], edits: Edit[], position: number): Promise<Outcome> {
+  async run(tokens: number[], { scale, offset }: Edits, position: number): Promise<Outcome> {
     const [T, K] = [tokens.length, this.columns];
-    const [scale, offset] = [new Float32Array(T * K).fill(1), new Float32Array(T * K)];
-    for (const e of edits) {
-      for (let t = e.position ?? 0; t <= (e.position ?? T - 1); t++) {
-        if (t >= T) continue;
-        scale[t * K + e.column] = e.scale;
-        offset[t * K + e.column] = e.offset;
-      }
-    }
     const result = await this.session.run({
       tokens: new ort.Tensor("int64", BigInt64Array.from(tokens, BigInt), [1, T]),
       "edit.scale": new ort.Tensor("float32", scale, [T, K]),

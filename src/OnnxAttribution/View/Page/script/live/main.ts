@@ -5,8 +5,8 @@ import { Engine } from "./engine";
 import { Pane } from "./pane";
 
 const live = readLive();
-// on a small screen the graph is what is seen first
-const isWide = innerWidth > 900;
+// where there is little room the graph is what is seen first
+const isWide = innerWidth > 900 && innerHeight >= 850;
 byId("trust").before(
   h(
     "details",

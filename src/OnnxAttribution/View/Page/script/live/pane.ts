@@ -2,10 +2,11 @@ import type { Graph } from "../model";
 import type { Store } from "../state";
 import { byId, count, h, number, percent, plain, signed, visible } from "../text";
 import type { LiveData } from "./contract";
-import { Engine, type Edit, type Outcome } from "./engine";
+import { Edits, Engine, type Edit, type Outcome } from "./engine";
 import { logprobs, metricOf, strongest } from "./metric";
 import { Prompts } from "./tokens";
 
+const FAILED = "the model could not be run";
 const TOP = 10;
 const SHOWN = 100;
 
@@ -17,13 +18,23 @@ interface Row {
   value: number;
 }
 
+/** The model on a prompt, without edits and with them. */
+interface Run {
+  clean: Outcome;
+  now: Outcome;
+  edits: Edits;
+  position: number;
+}
+
 /** Features that are edited, and what the model, run here, makes of it: next tokens, metric, all other features. */
 export class Pane {
   private readonly prompts: Prompts;
   private readonly rows: Row[] = [];
   private tokens: number[];
-  private clean: Outcome | null = null;
+  /** The model as it is, on a prompt. */
+  private clean: { tokens: number[]; outcome: Outcome } | null = null;
   private again = false;
+  private hints: (() => void)[] = [];
   private running = false;
   private shown = SHOWN;
 
@@ -70,7 +81,6 @@ export class Pane {
       this.rows.length = 0;
       this.text.value = this.graph.page.run.prompt ?? "";
       this.tokens = this.live.tokens;
-      this.clean = null;
       this.fault.textContent = "";
       this.drawRows();
       void this.compute();
@@ -129,10 +139,18 @@ export class Pane {
     if (pin === null || this.column(pin) < 0) return;
     this.rows.push({ node: pin, everywhere: this.graph.node(pin).p < 0, sets: false, value: 0 });
     this.drawRows();
+    this.focus(this.rows.length - 1);
     void this.compute();
   }
 
+  private focus(row: number): void {
+    const at = Math.min(row, this.rows.length - 1);
+    const input = this.list.children[at]?.querySelector<HTMLElement>("input[type='number']");
+    (at < 0 || input === null || input === undefined ? this.text : input).focus({ preventScroll: true });
+  }
+
   private drawRows(): void {
+    this.hints = [];
     this.list.replaceChildren(...this.rows.map((row, i) => this.drawn(row, i)));
     if (this.rows.length === 0) this.list.append(h("li", { class: "none" }, "none: this is the model as it is"));
     this.offer(this.store.state.pin);
@@ -149,7 +167,7 @@ export class Pane {
       h("option", { value: "set" }, "="),
     );
     how.value = row.sets ? "set" : "scale";
-    how.title = "× multiplies the activation, = sets it";
+    how.title = "× multiplies the activation, = sets it, at each position where it is edited";
     const slider = h("input", { type: "range", min: -2, max: 4, step: 0.1, "aria-label": `Factor of ${name}` });
     const exact = h("input", { type: "number", step: "any", "aria-label": `Value of ${name}` });
     slider.value = exact.value = String(row.value);
@@ -158,7 +176,7 @@ export class Pane {
     const box = where.querySelector("input") as HTMLInputElement;
     box.checked = row.everywhere;
     box.disabled = this.graph.node(row.node).p < 0;
-    const gone = h("button", { type: "button", class: "gone", "aria-label": `Leave ${name} as it is` }, "×");
+    const gone = h("button", { type: "button", class: "remove", "aria-label": `Leave ${name} as it is` }, "×");
     const change = (to: Partial<Row>): void => {
       Object.assign(row, to);
       void this.compute();
@@ -180,17 +198,20 @@ export class Pane {
     gone.addEventListener("click", () => {
       this.rows.splice(index, 1);
       this.drawRows();
+      this.focus(index);
       void this.compute();
     });
-    return h("li", {}, go, how, slider, exact, where, gone);
+    const { p } = this.graph.node(row.node);
+    const beyond = h("span", { class: "beyond" });
+    this.hints.push(() => (beyond.textContent = !row.everywhere && p >= this.tokens.length ? `the prompt has no position ${p}` : ""));
+    return h("li", {}, go, how, slider, exact, where, gone, beyond);
   }
 
   private retype(): void {
     const ids = this.prompts.of(this.text.value);
     this.fault.textContent = typeof ids === "string" ? ids : "";
     if (typeof ids === "string" || ids.join() === this.tokens.join()) return;
-    this.tokens = ids;
-    this.clean = null;
+    this.tokens = ids.join() === this.live.tokens.join() ? this.live.tokens : ids;
     void this.compute();
   }
 
@@ -212,41 +233,48 @@ export class Pane {
       while (this.again) {
         this.again = false;
         const { tokens } = this;
+        // another prompt's metric is read behind its last token
         const position = tokens === this.live.tokens ? this.live.position : tokens.length - 1;
-        this.clean ??= await this.engine.run(tokens, [], position);
+        const nothing = new Edits(tokens.length, this.live.columns, []);
+        if (this.clean?.tokens !== tokens) this.clean = { tokens, outcome: await this.engine.run(tokens, nothing, position) };
+        const clean = this.clean.outcome;
         const start = performance.now();
-        const edits = this.edits();
-        const now = edits.length === 0 ? this.clean : await this.engine.run(tokens, edits, position);
-        this.draw(now, performance.now() - start);
+        const list = this.edits();
+        const edits = new Edits(tokens.length, this.live.columns, list);
+        const now = list.length === 0 ? clean : await this.engine.run(tokens, edits, position);
+        // what was typed meanwhile is run next
+        if (tokens === this.tokens) this.draw({ clean, now, edits, position }, performance.now() - start);
       }
     } catch (error) {
-      this.fault.textContent = `the model could not be run: ${plain(String(error))}`;
+      this.fault.textContent = `${FAILED}: ${plain(String(error))}`;
     } finally {
       this.running = false;
     }
   }
 
-  private draw(now: Outcome, milliseconds: number): void {
-    const clean = this.clean;
-    if (clean === null) return;
+  private draw(run: Run, milliseconds: number): void {
+    const { clean, now, position } = run;
+    if (this.fault.textContent?.startsWith(FAILED)) this.fault.textContent = "";
     const [before, after] = [metricOf(this.live, clean.logits, clean.logits), metricOf(this.live, now.logits, clean.logits)];
     this.value.replaceChildren(
-      `${plain(this.graph.page.run.metric)} `,
+      `${plain(this.graph.page.run.metric).replace(/ after position \d+$/, "")} after position ${position} `,
       h("b", { class: "before" }, number(before)),
       " → ",
       h("b", { class: "after" }, number(after)),
-      ` (${signed(after - before)})`,
+      ` (${signed(after - before)})${Number.isFinite(after) ? "" : ": the edits are so large that the model's numbers overflow"}`,
     );
+    for (const hint of this.hints) hint();
     this.took.textContent = `${count(this.tokens.length, "token")}, ${milliseconds.toFixed(0)} ms`;
     const own = this.tokens === this.live.tokens;
     this.cut.replaceChildren(...(own ? [] : this.tokens.map(t => h("span", { class: "token" }, this.token(t)))));
     this.next.replaceChildren(...this.nextRows(clean, now));
-    this.drawChanges(clean, now);
+    this.drawChanges(run);
     document.documentElement.dataset.live = String(Number(document.documentElement.dataset.live ?? "0") + 1);
   }
 
   private nextRows(clean: Outcome, now: Outcome): HTMLElement[] {
     const [was, is] = [logprobs(clean.logits), logprobs(now.logits)];
+    if (is.some(x => Number.isNaN(x))) return [];
     const further = [this.live.target, this.live.foil, strongest(was, 1)[0]].filter((t): t is number => t !== null);
     return [...new Set([...strongest(is, TOP), ...further])].map(t =>
       h(
@@ -260,16 +288,16 @@ export class Pane {
     );
   }
 
-  private drawChanges(clean: Outcome, now: Outcome): void {
+  private drawChanges({ clean, now, edits }: Run): void {
     const changes = this.graph.page.nodes
       .map((n, i) => ({ i, n, column: this.column(i) }))
       .filter(({ n, column }) => column >= 0 && n.p < this.tokens.length)
       .map(({ i, n, column }) => {
-        const [was, is] = [this.at(clean, n.p, column), this.at(now, n.p, column)];
-        const own = this.edits().find(e => e.column === column && (e.position === null || e.position === n.p));
-        return { i, was, is: own === undefined ? is : own.scale * is + own.offset, own: own !== undefined };
+        const at = this.places(n.p).map(t => t * this.live.columns + column);
+        const was = at.reduce((sum, k) => sum + clean.activations[k], 0);
+        const is = at.reduce((sum, k) => sum + edits.scale[k] * now.activations[k] + edits.offset[k], 0);
+        return { i, was, is, change: is - was, own: at.some(k => edits.changes(k)) };
       })
-      .map(c => ({ ...c, change: c.is - c.was }))
       .sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
     this.more.hidden = changes.length <= this.shown;
     this.nodes.replaceChildren(
@@ -282,18 +310,14 @@ export class Pane {
           h("td", {}, go, h("span", { class: "word" }, plain(this.word(i)))),
           h("td", {}, number(was)),
           h("td", {}, number(is)),
-          h("td", { class: change > 0 ? "raises value" : "lowers value" }, change === 0 ? "0" : signed(change)),
+          h("td", { class: change === 0 ? "value" : change > 0 ? "raises value" : "lowers value" }, change === 0 ? "0" : signed(change)),
         );
       }),
     );
   }
 
-  /** At a position, or of nodes at none the sum over all. */
-  private at({ activations }: Outcome, position: number, column: number): number {
-    const K = this.live.columns;
-    if (position >= 0) return activations[position * K + column];
-    let sum = 0;
-    for (let t = 0; t < this.tokens.length; t++) sum += activations[t * K + column];
-    return sum;
+  /** A node's position, or of one summed over positions all of the prompt's. */
+  private places(position: number): number[] {
+    return position >= 0 ? [position] : this.tokens.map((_, t) => t);
   }
 }
