@@ -46,6 +46,11 @@ internal static class BatchReport
                 $"{r.Timings!.Where(t => t.Key is not ("open" or "sessions")).Sum(t => t.Value):0.00}", .. figures]);
         }
         Screen.On(output).Write(table);
+        WriteEnd(batch, merged, index, output, seconds);
+    }
+
+    private static void WriteEnd(PromptBatch batch, GraphReport? merged, string? index, TextWriter output, double seconds)
+    {
         if (merged is not null)
         {
             output.WriteLine($"merged: the mean over {batch.Runs.Count} prompts, summed over positions");

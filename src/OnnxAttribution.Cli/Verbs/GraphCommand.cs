@@ -46,9 +46,8 @@ internal static class GraphCommand
             var start = Stopwatch.GetTimestamp();
             if (parsed.GetValue(dryRun)) return DryRunMode.Run(parsed, prompt.Many, model, cancel);
             var request = arguments.Request(parsed, parsed.WrittenOut());
-            LoadedModel OpenFor(int prompts, int lanes) =>
-                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed),
-                    common.Context(parsed, cancel, arguments.Memory, lanes), prompts);
+            LoadedModel OpenFor(int prompts, int lanes) => LoadedModel.OpenSelected(parsed.GetRequiredValue(model),
+                arguments.Selection(parsed), common.Context(parsed, cancel, arguments.Memory, lanes), prompts);
             LoadedModel Open(int prompts) => OpenFor(prompts, lanes: 1);
             if (parsed.GetValue(plan)) return new PlanMode(OpenFor, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),

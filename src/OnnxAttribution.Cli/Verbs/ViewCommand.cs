@@ -123,7 +123,9 @@ internal sealed class ViewCommand
             (page, note) = drawing.WriteLive(parsed.GetValue(_file), parsed.GetValue(_force), cancel);
         }
         var output = parsed.InvocationConfiguration.Output;
-        output.WriteLine($"wrote {page} ({Screen.Bytes(new FileInfo(page).Length)}): open it in a browser");
+        var bytes = new DirectoryInfo(Path.GetDirectoryName(Path.GetFullPath(page))!).EnumerateFiles()
+            .Where(f => f.FullName == Path.GetFullPath(page) || f.Name.StartsWith("weights-", StringComparison.Ordinal)).Sum(f => f.Length);
+        output.WriteLine($"wrote {page} ({Screen.Bytes(bytes)}): open it in a browser");
         if (note is not null) output.WriteLine($"note: {note}");
         return ExitCodes.Done;
     }

@@ -24,7 +24,7 @@ internal static class FileFault
         AggregateException { InnerExceptions: [var first, ..] } => Words(first, otherwise),
         NotAFileException e => e.Problem,
         FileNotFoundException or FileLoadException when IsLibrary(why) =>
-            $"the program cannot load a part of itself; {DescriptorFix}, or install it again",
+            $"the program cannot load a part of itself; {DescriptorFix}, {MemoryFix}, or install it again",
         FileNotFoundException or DirectoryNotFoundException => "it is not there; check the path",
         EndOfStreamException => "it became shorter while it was read; do it again when nobody writes it",
         PathTooLongException => "its path is longer than the system allows; give it a shorter one",

@@ -23,7 +23,7 @@ internal sealed class EditedGraph
     private readonly LoadedModel _model;
     private readonly Dictionary<Value, Value> _copies = [];
     private readonly Dictionary<string, Value> _values;
-    private readonly List<Value> _activations = [];
+    private readonly Dictionary<Site, Value> _activations = [];
     private readonly Value _scale;
     private readonly Value _offset;
 
@@ -89,7 +89,9 @@ internal sealed class EditedGraph
         };
         Value[] all = [.. _model.Bundle.Sites.Select(s => _values[s.Name])];
         var logits = _g.Identity(LogitsHead.At(_g, copied, all, position), Logits);
-        var activations = _g.Identity(_g.Concat(2, [.. _activations]), Activations);
+        Value[] parts = [.. Features.Select(f => f.Site).Distinct().Select(site => _activations.GetValueOrDefault(site)
+            ?? throw new GraphException($"the site '{site}' is not what one operator makes, so that it cannot be edited"))];
+        var activations = _g.Identity(_g.Concat(2, parts), Activations);
         return new OnnxGraph([_model.Graph[ModelBundle.Tokens], _scale, _offset, position], [activations, logits])
         {
             OpsetVersion = _model.Graph.OpsetVersion,
@@ -102,7 +104,7 @@ internal sealed class EditedGraph
         var dictionary = _model.DictionaryOf(site)!;
         var location = System.IO.Path.GetRelativePath(_model.Directory, dictionary.Directory).Replace('\\', '/');
         var (f, norm) = new FeatureGraph(_g, dictionary, location).Build(x, features);
-        _activations.Add(f);
+        _activations[site] = f;
         Value Part(Value edits) => _g.Slice(edits, _g.Ints(first), _g.Ints(first + features.Length), _g.Ints(1));
         var after = _g.Add(_g.Mul(f, Part(_scale)), Part(_offset));
         var rows = dictionary.DecoderRows(features, _model.Context.Threads).Of(features).Span;

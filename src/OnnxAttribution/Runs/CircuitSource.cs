@@ -55,7 +55,7 @@ internal sealed class CircuitSource
         if (!File.Exists(given))
         {
             // a circuit in short has a colon in every piece; a path that was misspelt seldom has one
-            return given.Contains(':') || string.IsNullOrWhiteSpace(given) ? new CircuitSource(given, null, null, null)
+            return FeatureName.Today(given).Contains(':') || string.IsNullOrWhiteSpace(given) ? new CircuitSource(given, null, null, null)
                 : throw new CircuitException($"there is no file '{given}', and it is no circuit; "
                     + $"give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }

@@ -141,5 +141,7 @@ internal static class PromptFile
             ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
         : id.Equals(PromptTask.MergedId, StringComparison.OrdinalIgnoreCase)
             ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")
+        : id.Equals(PromptId.Index, StringComparison.OrdinalIgnoreCase)
+            ? throw new PromptException($"its id is '{id}', which is the name of the page that lists the prompts; choose another")
         : id;
 }

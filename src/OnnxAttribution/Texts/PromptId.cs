@@ -7,6 +7,9 @@ namespace OnnxAttribution.Texts;
 /// <summary>Names of prompts, which their run directories have too.</summary>
 internal static class PromptId
 {
+    /// <summary>The page beside the runs' directories, which no run may be called.</summary>
+    public const string Index = "index.html";
+
     private const int Most = 100, MostMade = 80;
     private const string NotInNames = "/\\:*?\"<>|";
 

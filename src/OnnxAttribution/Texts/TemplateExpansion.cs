@@ -20,8 +20,9 @@ internal static class TemplateExpansion
     /// <exception cref="PromptException">There are too many, none, or two alike.</exception>
     public static IReadOnlyList<PromptTask> Of(IReadOnlyList<PromptTemplate> templates, string path)
     {
-        // the mean's name is no prompt's
-        var (tasks, ids) = (new List<PromptTask>(), new HashSet<string>(StringComparer.OrdinalIgnoreCase) { PromptTask.MergedId });
+        // the mean's name, and the index', are no prompt's
+        HashSet<string> ids = new(StringComparer.OrdinalIgnoreCase) { PromptTask.MergedId, PromptId.Index };
+        var tasks = new List<PromptTask>();
         foreach (var template in templates)
         {
             var alike = new Dictionary<(string, string?, string?, string?), string>();

@@ -4,7 +4,6 @@ using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
-using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.View;
 

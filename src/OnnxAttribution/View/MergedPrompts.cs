@@ -1,6 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Store;
-using OnnxAttribution.View.Page;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.View;
 
@@ -47,9 +47,11 @@ internal sealed class MergedPrompts
             cancel.ThrowIfCancellationRequested();
             try
             {
+                // a name that no prompt has is no place to look at
+                if (!PromptId.CanName(id)) throw RunDirectoryException.Missing(batch);
                 var (directory, stored) = (Path.Combine(batch, id), RunDirectory.Read(Path.Combine(batch, id), cancel));
                 Count(stored, nodes, edges);
-                prompts.Add(Prompt(id, stored.Record, RunPage.AddressOf(directory, here)));
+                prompts.Add(Prompt(id, stored.Record, PageAddress.Of(directory, here)));
             }
             catch (RunDirectoryException)
             {

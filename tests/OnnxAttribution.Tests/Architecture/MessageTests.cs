@@ -11,7 +11,7 @@ public partial class MessageTests
     // files whose strings are no messages to a caller
     private static readonly Dictionary<string, string> s_others = new()
     {
-        ["View/Page/DashboardCards.cs"] = "who reads a page has no program at hand that could name the command",
+        ["View/DashboardCards.cs"] = "who reads a page has no program at hand that could name the command",
         ["Dashboards/CollectionState.cs"] = "the first words of a file tell its format",
     };
 

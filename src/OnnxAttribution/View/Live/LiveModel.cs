@@ -64,7 +64,7 @@ internal sealed class LiveModel
             Metric = record.Metric ?? "logit",
             Target = record.TargetId,
             Foil = record.FoilId,
-            Bos = record.PrependBos == true ? tokens[0] : null,
+            Bos = BeginsWithBos(record, model) ? tokens[0] : null,
             Context = model.ContextLength,
             Vocabulary = [.. Enumerable.Range(0, model.VocabularySize).Select(t => Text(model, t, tokenizer is not null))],
             Tokenizer = tokenizer,
@@ -73,6 +73,10 @@ internal sealed class LiveModel
             WeightBytes = 0,
         };
     }
+
+    // a run that does not say has one where it begins with it
+    private static bool BeginsWithBos(PromptRunRecord record, LoadedModel model) =>
+        record.PrependBos ?? record.Tokens![0] == model.Tokenizer.BeginOfText;
 
     // a run may have been made of token ids, without any tokenizer
     private static (JsonObject? Document, string? Note) Tokenizer(LoadedModel model)

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Text.Unicode;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
@@ -10,13 +11,15 @@ namespace OnnxAttribution.View.Live;
 
 /// <summary>A run's page that runs the model itself: one file that opens from disk, or where the weights are large a folder with
 /// index.html and scripts that hold them.</summary>
-internal static class LivePage
+internal static partial class LivePage
 {
     /// <summary>The page in a folder.</summary>
     public const string Index = "index.html";
 
     // of one file; of a folder, as WebAssembly's memory has 4 GiB, a part of which is the model's own work
     private const long MostInAFile = 60_000_000, MostInAFolder = 3_000_000_000;
+
+    private const string DataMark = "id=\"live-data\"";
 
     // of a script; a multiple of 3, so that base64 needs no padding
     private const int PartBytes = 24 << 20;
@@ -68,11 +71,15 @@ internal static class LivePage
     {
         if (File.Exists(folder)) throw RunDirectoryException.FileExists(folder);
         if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any()) return;
-        var isOne = Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName)
-            .All(n => n == Index || (n!.StartsWith("weights-", StringComparison.Ordinal) && n.EndsWith(".js", StringComparison.Ordinal)));
+        var isOne = Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).All(n => n == Index || WeightsName().IsMatch(n!))
+            && Path.Combine(folder, Index) is var index && File.Exists(index)
+            && RegularFile.ReadAllText(index).Contains(DataMark, StringComparison.Ordinal);
         if (!isOne) throw RunDirectoryException.NotARun(folder, "it holds other files than a live page");
-        if (!force) throw RunDirectoryException.Exists(folder);
+        if (!force) throw RunDirectoryException.FileExists(folder);
     }
+
+    [GeneratedRegex(@"^weights-\d{3,}\.js$")]
+    private static partial Regex WeightsName();
 
     private static void Fill(RunPicture picture, FeatureDetails details, LiveModel model, string folder, CancellationToken cancel)
     {
@@ -94,7 +101,7 @@ internal static class LivePage
         Inert("live-runtime", Convert.ToBase64String(PageSkeleton.Bytes("live-runtime.wasm.gz"))),
         Inert("live-model", Convert.ToBase64String(model.Graph)),
         .. weights,
-        $"<script type=\"application/json\" id=\"live-data\">{Json(model.InParts(parts))}</script>"]);
+        $"<script type=\"application/json\" {DataMark}>{Json(model.InParts(parts))}</script>"]);
 
     private static string Inert(string id, string base64) => $"<script type=\"text/plain\" id=\"{id}\">{base64}</script>";
 

@@ -19,7 +19,8 @@ public sealed class LivePageException : OnnxAttributionException
         new($"{fault}, and a live page is made of it; name the run's bundle") { Settings = [Setting.Model] };
 
     internal static LivePageException WithoutFeatures(string run) =>
-        new($"{run} has no drawn feature of a dictionary, so there is nothing to edit; make it again with dictionaries at its sites");
+        new($"{run} has no drawn feature of a dictionary, so there is nothing to edit; draw more of it, or make it again with dictionaries "
+            + "at its sites");
 
     internal static LivePageException TooLargeForAFile(string file, long bytes, long most) =>
         new($"{file} would have {Megabytes(bytes)}, and a page in one file has {Megabytes(most)} at most; name a folder")

@@ -5,8 +5,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 using OnnxAttribution.View.Figures;
-using OnnxAttribution.View.Formats;
 
 namespace OnnxAttribution.View.Page;
 
@@ -14,12 +14,12 @@ namespace OnnxAttribution.View.Page;
 internal static class BatchPage
 {
     /// <summary>Its name within the batch.</summary>
-    public const string FileName = "index.html";
+    public const string FileName = PromptId.Index;
 
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
 
     /// <summary>Whether a directory holds the runs of a batch, with their mean.</summary>
-    public static bool IsBatch(string directory) => Merged(directory) is { } merged && Directory.Exists(merged);
+    public static bool IsBatch(string directory) => Merged(directory) is not null;
 
     /// <summary>Writes the page beside its place and renames it when whole; an older one is replaced.</summary>
     /// <param name="batch">The directory that the runs are in.</param>
@@ -47,7 +47,8 @@ internal static class BatchPage
     private static string? Merged(string batch)
     {
         var merged = MergedRun.Locate(Path.Combine(batch, MergedRun.Name));
-        return File.Exists(Path.Combine(merged, RunNames.RecordFile)) && MergedRun.DatasetOf(merged) is null ? merged : null;
+        return File.Exists(Path.Combine(merged, RunNames.RecordFile)) && MergedRun.DatasetOf(merged) is null && MergedRun.Is(merged)
+            ? merged : null;
     }
 
     private static PageBatch Content(string batch, RunPicture merged, string from, CancellationToken cancel)
@@ -57,22 +58,25 @@ internal static class BatchPage
         foreach (var id in record.Ids ?? [])
         {
             cancel.ThrowIfCancellationRequested();
-            rows.Add(Row(id, Path.Combine(batch, id), from));
+            rows.Add(Row(id, batch, from));
         }
         var program = string.Create(CultureInfo.InvariantCulture, $"onnx-attribution {merged.Header.Version.Split('+')[0]}");
-        return new PageBatch(1, merged.Header.MetricWords, merged.Header.Model, program, RunPage.AddressOf(merged.Path, from),
+        return new PageBatch(1, merged.Header.MetricWords, merged.Header.Model, program, PageAddress.Of(merged.Path, from),
             record.KeptNodes, record.Edges, rows);
     }
 
-    private static PageBatchRow Row(string id, string directory, string from)
+    private static PageBatchRow Row(string id, string batch, string from)
     {
         try
         {
+            // a name that no prompt has is no place to look at
+            if (!PromptId.CanName(id)) throw RunDirectoryException.Missing(batch);
+            var directory = Path.Combine(batch, id);
             var record = RunDirectory.ReadRecord(directory);
             var (header, run) = (new PictureHeader(record), record as GraphRunRecord);
             return new PageBatchRow(id, header.Tokens, (record as PromptRunRecord)?.Position, header.Target, header.Foil,
                 FiveDigits.OrNull(header.CleanMetric), record.KeptNodes, record.Edges, FiveDigits.OrNull(1 - run?.ExplainedByFeatures),
-                FiveDigits.OrNull(record.Validation?.Nodes.Pearson), RunPage.AddressOf(directory, from));
+                FiveDigits.OrNull(record.Validation?.Nodes.Pearson), PageAddress.Of(directory, from));
         }
         catch (RunDirectoryException)
         {

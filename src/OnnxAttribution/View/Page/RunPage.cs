@@ -7,7 +7,7 @@ namespace OnnxAttribution.View.Page;
 internal static class RunPage
 {
     /// <summary>Its name within the run directory.</summary>
-    public const string FileName = "graph.html";
+    public const string FileName = PageAddress.FileName;
 
     /// <summary>Writes the page beside its place and renames it when whole; an older one is replaced.</summary>
     /// <param name="run">The run directory.</param>
@@ -21,15 +21,6 @@ internal static class RunPage
         var details = FeatureDetails.Of(picture, null, cancel);
         DrawingFile.Write(Path.Combine(run, FileName), force: true, output => GraphPage.Write(picture, details, output), cancel);
         return details.PageNote;
-    }
-
-    /// <summary>Address of a run's page as seen from a directory; null: the run has none.</summary>
-    public static string? AddressOf(string run, string from)
-    {
-        var page = Path.Combine(Path.GetFullPath(run), FileName);
-        if (!File.Exists(page)) return null;
-        var parts = Path.GetRelativePath(from, page).Split(Path.DirectorySeparatorChar);
-        return string.Join('/', parts.Select(p => p == ".." ? p : Uri.EscapeDataString(p)));
     }
 
     /// <summary>Writes the page anew where the run has one, so that it shows what was added to the run.</summary>

@@ -3,7 +3,6 @@ using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using OnnxAttribution.View;
 using OnnxAttribution.View.Figures;
-using OnnxAttribution.View.Formats;
 
 namespace OnnxAttribution.Tests.View.Formats;
 

@@ -43,7 +43,12 @@ export class Filter {
       ...[...sizes].sort((a, b) => a[0] - b[0]).map(([c, nodes]) => h("option", { value: c }, `${c}: ${count(nodes, "node")}`)),
     );
     this.circuit.addEventListener("change", () =>
-      store.update({ component: this.circuit.value === "" ? null : Number(this.circuit.value) }),
+      // a circuit's own edges may all be weak among those of the whole
+      store.update(
+        this.circuit.value === ""
+          ? { component: null }
+          : { component: Number(this.circuit.value), shown: graph.edgeCount, nodes: graph.nodeCount - 1 },
+      ),
     );
     const choice = { class: "circuit", title: "What hangs together without the metric" };
     byId("filter-list").append(

@@ -2,6 +2,7 @@ import type { Graph } from "../model";
 import type { Store } from "../state";
 import { byId, count, h, number, percent, plain, signed, visible } from "../text";
 import type { LiveData } from "./contract";
+import { editRow, type Row } from "./edit-row";
 import { Edits, Engine, type Edit, type Outcome } from "./engine";
 import { logprobs, metricOf, strongest } from "./metric";
 import { Prompts } from "./tokens";
@@ -9,14 +10,6 @@ import { Prompts } from "./tokens";
 const FAILED = "the model could not be run";
 const TOP = 10;
 const SHOWN = 100;
-
-/** An edit as the reader set it: of which node's feature, where, and to what. */
-interface Row {
-  node: number;
-  everywhere: boolean;
-  sets: boolean;
-  value: number;
-}
 
 /** The model on a prompt, without edits and with them. */
 interface Run {
@@ -157,54 +150,24 @@ export class Pane {
   }
 
   private drawn(row: Row, index: number): HTMLElement {
-    const name = plain(this.graph.names[row.node]);
-    const go = h("button", { type: "button", class: "node" }, name);
-    go.addEventListener("click", () => this.choose(row.node));
-    const how = h(
-      "select",
-      { "aria-label": `How ${name} is edited` },
-      h("option", { value: "scale" }, "×"),
-      h("option", { value: "set" }, "="),
-    );
-    how.value = row.sets ? "set" : "scale";
-    how.title = "× multiplies the activation, = sets it, at each position where it is edited";
-    const slider = h("input", { type: "range", min: -2, max: 4, step: 0.1, "aria-label": `Factor of ${name}` });
-    const exact = h("input", { type: "number", step: "any", "aria-label": `Value of ${name}` });
-    slider.value = exact.value = String(row.value);
-    slider.hidden = row.sets;
-    const where = h("label", {}, h("input", { type: "checkbox" }), " everywhere");
-    const box = where.querySelector("input") as HTMLInputElement;
-    box.checked = row.everywhere;
-    box.disabled = this.graph.node(row.node).p < 0;
-    const gone = h("button", { type: "button", class: "remove", "aria-label": `Leave ${name} as it is` }, "×");
-    const change = (to: Partial<Row>): void => {
-      Object.assign(row, to);
-      void this.compute();
-    };
-    how.addEventListener("change", () => {
-      slider.hidden = how.value === "set";
-      change({ sets: how.value === "set" });
-    });
-    slider.addEventListener("input", () => {
-      exact.value = slider.value;
-      change({ value: Number(slider.value) });
-    });
-    exact.addEventListener("input", () => {
-      if (exact.value === "" || !Number.isFinite(Number(exact.value))) return;
-      slider.value = exact.value;
-      change({ value: Number(exact.value) });
-    });
-    box.addEventListener("change", () => change({ everywhere: box.checked }));
-    gone.addEventListener("click", () => {
-      this.rows.splice(index, 1);
-      this.drawRows();
-      this.focus(index);
-      void this.compute();
-    });
-    const { p } = this.graph.node(row.node);
     const beyond = h("span", { class: "beyond" });
+    const { p } = this.graph.node(row.node);
     this.hints.push(() => (beyond.textContent = !row.everywhere && p >= this.tokens.length ? `the prompt has no position ${p}` : ""));
-    return h("li", {}, go, how, slider, exact, where, gone, beyond);
+    const line = editRow(row, plain(this.graph.names[row.node]), p >= 0, {
+      choose: () => this.choose(row.node),
+      change: to => {
+        Object.assign(row, to);
+        void this.compute();
+      },
+      remove: () => {
+        this.rows.splice(index, 1);
+        this.drawRows();
+        this.focus(index);
+        void this.compute();
+      },
+    });
+    line.append(beyond);
+    return line;
   }
 
   private retype(): void {

@@ -1,7 +1,6 @@
 using System.Globalization;
-using OnnxAttribution.View.Figures;
 
-namespace OnnxAttribution.View.Formats;
+namespace OnnxAttribution.View.Figures;
 
 // 1. Where everything lies is PictureLayout's affair; here it is moved down to make room for a title, and a legend comes below.
 // 2. Bands behind rows, then edges, the weakest first, then boxes, so that strong edges lie above weak ones and no edge hides a label.

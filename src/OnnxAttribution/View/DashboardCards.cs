@@ -2,7 +2,7 @@ using OnnxAttribution.Bundles;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 
-namespace OnnxAttribution.View.Page;
+namespace OnnxAttribution.View;
 
 /// <summary>The dashboards of a picture's features, as far as the model's bundle has them,
 /// and what to say of those that it has not.</summary>
