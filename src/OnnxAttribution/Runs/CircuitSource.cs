@@ -10,25 +10,34 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
+/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a subgraph.json, a text file, or the short text itself.</summary>
 internal sealed class CircuitSource
 {
     private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
+    private readonly string? _runPath;
+    private Dictionary<(string Site, int Position, int Feature), float>? _effects;
+    private HashSet<string>? _sites;
 
     private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,
-        RunRecord? run, string? path) =>
-        (_text, _nodes, Run, Path) = (text, nodes, run, path);
+        RunRecord? run, string? path, string? runPath = null) =>
+        (_text, _nodes, Run, Path, _runPath) = (text, nodes, run, path, runPath);
 
     /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
     public RunRecord? Run { get; }
 
-    /// <summary>The run directory, nodes.parquet or text file; null for a short text.</summary>
+    /// <summary>The run directory, nodes.parquet, subgraph.json or text file; null for a short text.</summary>
     public string? Path { get; }
 
+    /// <summary>What a subgraph.json holds; null: it is none.</summary>
+    public Subgraph? Subgraph { get; private init; }
+
+    /// <summary>Whether nodes were listed one by one, error nodes too: of a run all are taken, and its errors stay.</summary>
+    public bool ListsErrors => _nodes is null || Subgraph is not null;
+
     /// <summary>The directory of <see cref="Run"/>.</summary>
-    public string RunPath => System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path!)) is var full
-        && File.Exists(full) ? System.IO.Path.GetDirectoryName(full)! : full;   // its nodes.parquet
+    public string RunPath => _runPath ?? (System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path!)) is var full
+        && File.Exists(full) ? System.IO.Path.GetDirectoryName(full)! : full);   // its nodes.parquet
 
     /// <summary>The metric of the run; null where no run says so.</summary>
     /// <exception cref="RunDirectoryException">It is none that there is.</exception>
@@ -37,7 +46,7 @@ internal sealed class CircuitSource
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
     public string ModelPath =>
-        Run?.ModelPath is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
+        Run?.ModelPath is { } path && BundlePath.Of(RunPath, path) is var place && Directory.Exists(place) ? place
             : throw new CircuitException($"{Path} was made with {Run?.ModelPath ?? "a model that it does not name"}, "
                 + "which is not there; name where the bundle is now")
             {
@@ -47,6 +56,7 @@ internal sealed class CircuitSource
     /// <param name="given">A path, a run directory with a separate circuit's number such as <c>runs/copyright#2</c>, or a text such as
     /// <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
+    /// <exception cref="SubgraphException">It is JSON, and no subgraph.</exception>
     /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>
     public static CircuitSource Open(string given, CancellationToken cancel = default)
     {
@@ -59,9 +69,29 @@ internal sealed class CircuitSource
                 : throw new CircuitException($"there is no file '{given}', and it is no circuit; "
                     + $"give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }
-        if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
+        if (!IsParquet(given))
+        {
+            var text = Text(given);
+            return text.TrimStart().StartsWith('{') ? OfSubgraph(given, cancel) : new CircuitSource(text, null, null, given);
+        }
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunNames.RecordFile);
         return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFile.Read(beside).Record : null, given);
+    }
+
+    private static CircuitSource OfSubgraph(string file, CancellationToken cancel)
+    {
+        var subgraph = SubgraphFile.Read(file);
+        var run = SubgraphRuns.Find(subgraph, file);
+        var nodes = run is { } found ? Nodes(System.IO.Path.Combine(found.Path, RunNames.NodesFile), cancel) : null;
+        return new CircuitSource("", nodes, run?.Record, file, run?.Path) { Subgraph = subgraph };
+    }
+
+    /// <summary>Refuses a subgraph without a run, where what only a run says is needed.</summary>
+    /// <exception cref="CircuitException">It is one.</exception>
+    public void RequireRun()
+    {
+        if (Subgraph is null || Run is not null) return;
+        throw new CircuitException(SubgraphRuns.Missing(Subgraph, Path!)) { Settings = [Setting.Model, Setting.Prompt] };
     }
 
     /// <summary>A finished run's nodes.</summary>
@@ -120,18 +150,45 @@ internal sealed class CircuitSource
     public Circuit Circuit(LoadedModel model)
     {
         RequireModel(model.Path, model.BundleHash);
-        var circuit = _nodes is null
-            ? CircuitText.Parse(_text, model, Path)
+        var circuit = Subgraph is { } subgraph ? new Circuit(subgraph.Pins.SelectMany(n => Nodes(n, model)))
+            : _nodes is null ? CircuitText.Parse(_text, model, Path)
             : new Circuit(_nodes.Where(n => n.Kept).SelectMany(n => Nodes(n, model)));
         if (Path is not null && circuit.Nodes.Count == 0)
         {
-            throw new CircuitException(_nodes is null
+            throw new CircuitException(Subgraph is not null
+                ? $"{Path} pins no node, so there is no circuit; pin some on the page, and save it"
+                : _nodes is null
                 ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312"
                 : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or without pruning");
         }
         circuit.Require(model);
         return circuit;
     }
+
+    /// <summary>What a subgraph.json groups, and each of its other pins by itself; empty of anything else.</summary>
+    /// <param name="estimates">Whether what is asked is what the run did, so that its effects can stand beside.</param>
+    /// <exception cref="CircuitException">A site is none of the model's.</exception>
+    public IReadOnlyList<CircuitGroup> Groups(LoadedModel model, bool estimates)
+    {
+        if (Subgraph is null) return [];
+        CircuitGroup Group(string name, IReadOnlyList<FeatureName> nodes, bool isSingle) => new(name, [.. nodes.Select(n => n.Spelling)],
+            new Circuit(nodes.SelectMany(n => Nodes(n, model))), estimates ? nodes.Sum(EffectOf) : double.NaN, isSingle);
+        return [.. Subgraph.Groups.Select(g => Group(g.Name, g.Nodes, isSingle: false)),
+            .. Subgraph.Single.Select(n => Group(n.Spelling, [n], isSingle: true))];
+    }
+
+    // by the run's own names of its sites
+    private double EffectOf(FeatureName node)
+    {
+        if (_nodes is null) return double.NaN;
+        _effects ??= _nodes.ToDictionary(n => (n.Site, n.Position, n.Feature), n => n.Effect);
+        return node.Among(_sites ??= _nodes.Select(n => n.Site).ToHashSet()) is { } here
+            && _effects.TryGetValue((here.Site, here.Position ?? TokenPosition.All, here.Feature), out var effect) ? effect : double.NaN;
+    }
+
+    private IEnumerable<CircuitNode> Nodes(FeatureName node, LoadedModel model) =>
+        _nodes is null ? [Node((node.Site, node.Position ?? TokenPosition.All, node.Feature, 0, true), model)]
+            : Nodes((node.Site, node.Position ?? TokenPosition.All, node.Feature, 0, true), model);
 
     /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known,
     /// such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>

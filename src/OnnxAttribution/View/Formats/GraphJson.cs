@@ -46,7 +46,7 @@ internal static partial class GraphJson
         json.WriteStartObject();
         json.WritePropertyName("metadata");
         GraphJsonHeader.Metadata(json, picture, places, given);
-        GraphJsonHeader.State(json);
+        GraphJsonHeader.State(json, picture, places);
         Nodes(json, picture, places, given);
         Links(json, picture, places);
         json.WriteEndObject();
@@ -124,6 +124,7 @@ internal static partial class GraphJson
         json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
         if (label is not null) json.WriteString("feature_label", label);
+        GraphJsonSubgraph.WriteLabel(json, picture, node);
         json.WriteString("token", node.Token);
         Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
         Number(json, "gradient", node.Gradient);
@@ -262,8 +263,8 @@ internal static partial class GraphJson
     [GeneratedRegex(@"^[\w.-]+/[\w.-]+$")]
     private static partial Regex IsAddress();
 
-    // the viewer puts clerps into its page as HTML
-    private static string Harmless(string text, int letters = 40) =>
+    /// <summary>Text that does no harm as HTML, which the viewer puts into its page.</summary>
+    internal static string Harmless(string text, int letters = 40) =>
         TokenLabel.Of(text, letters).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
