@@ -259,20 +259,25 @@ export class Board {
   }
 
   private tokens(i: number): HTMLElement[] {
-    const card = this.graph.feature(i)?.card ?? null;
-    if (card === null) return [];
-    const line = (sign: string, mark: string, what: string, pairs: [number, number][]) =>
-      pairs.length === 0
+    const { card = null, tokens = null } = this.graph.feature(i) ?? {};
+    const line = (sign: string, mark: string, what: string, strings: number[]) =>
+      strings.length === 0
         ? []
         : [
             h(
               "p",
               { class: `sg-tokens ${sign}`, title: what },
               h("i", { "aria-label": what }, mark),
-              ...pairs.slice(0, TOKENS).map(([s]) => h("span", { class: "token" }, visible(this.graph.page.strings[s] ?? ""))),
+              ...strings.slice(0, TOKENS).map(s => h("span", { class: "token" }, visible(this.graph.page.strings[s] ?? ""))),
             ),
           ];
-    return [...line("raises", "+", "promotes", card.up), ...line("lowers", "−", "suppresses", card.down)];
+    // a text says them with their logits, the weights alone in their order
+    const named = (pairs: [number, number][] | undefined, otherwise: number[] | undefined) =>
+      pairs !== undefined && pairs.length > 0 ? pairs.map(p => p[0]) : (otherwise ?? []);
+    return [
+      ...line("raises", "+", "promotes", named(card?.up, tokens?.up)),
+      ...line("lowers", "−", "suppresses", named(card?.down, tokens?.down)),
+    ];
   }
 }
 
