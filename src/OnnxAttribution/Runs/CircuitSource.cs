@@ -11,13 +11,11 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a subgraph.json, a text file, or the short text itself.</summary>
-internal sealed class CircuitSource
+internal sealed partial class CircuitSource
 {
     private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
     private readonly string? _runPath;
-    private Dictionary<(string Site, int Position, int Feature), float>? _effects;
-    private HashSet<string>? _sites;
 
     private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,
         RunRecord? run, string? path, string? runPath = null) =>
@@ -76,22 +74,6 @@ internal sealed class CircuitSource
         }
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunNames.RecordFile);
         return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFile.Read(beside).Record : null, given);
-    }
-
-    private static CircuitSource OfSubgraph(string file, CancellationToken cancel)
-    {
-        var subgraph = SubgraphFile.Read(file);
-        var run = SubgraphRuns.Find(subgraph, file);
-        var nodes = run is { } found ? Nodes(System.IO.Path.Combine(found.Path, RunNames.NodesFile), cancel) : null;
-        return new CircuitSource("", nodes, run?.Record, file, run?.Path) { Subgraph = subgraph };
-    }
-
-    /// <summary>Refuses a subgraph without a run, where what only a run says is needed.</summary>
-    /// <exception cref="CircuitException">It is one.</exception>
-    public void RequireRun()
-    {
-        if (Subgraph is null || Run is not null) return;
-        throw new CircuitException(SubgraphRuns.Missing(Subgraph, Path!)) { Settings = [Setting.Model, Setting.Prompt] };
     }
 
     /// <summary>A finished run's nodes.</summary>
@@ -164,31 +146,6 @@ internal sealed class CircuitSource
         circuit.Require(model);
         return circuit;
     }
-
-    /// <summary>What a subgraph.json groups, and each of its other pins by itself; empty of anything else.</summary>
-    /// <param name="estimates">Whether what is asked is what the run did, so that its effects can stand beside.</param>
-    /// <exception cref="CircuitException">A site is none of the model's.</exception>
-    public IReadOnlyList<CircuitGroup> Groups(LoadedModel model, bool estimates)
-    {
-        if (Subgraph is null) return [];
-        CircuitGroup Group(string name, IReadOnlyList<FeatureName> nodes, bool isSingle) => new(name, [.. nodes.Select(n => n.Spelling)],
-            new Circuit(nodes.SelectMany(n => Nodes(n, model))), estimates ? nodes.Sum(EffectOf) : double.NaN, isSingle);
-        return [.. Subgraph.Groups.Select(g => Group(g.Name, g.Nodes, isSingle: false)),
-            .. Subgraph.Single.Select(n => Group(n.Spelling, [n], isSingle: true))];
-    }
-
-    // by the run's own names of its sites
-    private double EffectOf(FeatureName node)
-    {
-        if (_nodes is null) return double.NaN;
-        _effects ??= _nodes.ToDictionary(n => (n.Site, n.Position, n.Feature), n => n.Effect);
-        return node.Among(_sites ??= _nodes.Select(n => n.Site).ToHashSet()) is { } here
-            && _effects.TryGetValue((here.Site, here.Position ?? TokenPosition.All, here.Feature), out var effect) ? effect : double.NaN;
-    }
-
-    private IEnumerable<CircuitNode> Nodes(FeatureName node, LoadedModel model) =>
-        _nodes is null ? [Node((node.Site, node.Position ?? TokenPosition.All, node.Feature, 0, true), model)]
-            : Nodes((node.Site, node.Position ?? TokenPosition.All, node.Feature, 0, true), model);
 
     /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known,
     /// such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>
