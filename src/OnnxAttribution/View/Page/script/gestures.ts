@@ -129,7 +129,7 @@ export class Gestures {
   }
 
   private isShown(i: number): boolean {
-    return this.store.state.seen.nodes[i] === 1;
+    return this.store.state.seen.joined[i] === 1;
   }
 
   private keys(): void {

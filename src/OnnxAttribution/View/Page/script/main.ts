@@ -133,9 +133,24 @@ function settleLater(): void {
 
 store.beside = chosen;
 chosen.onChange(() => {
+  nameOwn();
   gestures.pane.dress(told);
   remember();
 });
+
+/** Labels of the reader's own stand beside numbers as any label does. */
+function nameOwn(): void {
+  const own = new Map(chosen.now.labels.map(l => [l.feature, l.label]));
+  const renamed = graph.page.nodes.flatMap((n, i) => (n.f >= 0 && own.get(n.f) !== graph.own.get(n.f) ? [i] : []));
+  if (renamed.length === 0) return;
+  graph.own = own;
+  for (const i of renamed) {
+    scene.rename(i);
+    tags.rename(i);
+  }
+  drawTags();
+  light.draw(store.state);
+}
 
 let writing = 0;
 function remember(): void {
@@ -178,6 +193,7 @@ repaint();
 writeLegend(graph, store.state);
 tell(told, store.state);
 store.restore(location.hash);
+nameOwn();
 if (store.state.pin !== null) reveal(store.state.pin);
 if (chosen.now.pins.length > 0) gestures.pane.toggle(true);
 document.documentElement.dataset.ready = "true";

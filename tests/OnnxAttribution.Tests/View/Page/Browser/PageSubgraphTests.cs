@@ -73,6 +73,13 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
         await page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(page.Box($"n:{chosen[2]}")).ToContainTextAsync("says copyright");
         await Assertions.Expect(page.Box($"n:{chosen[2]}")).ToBeFocusedAsync();
+        // it stands in the graph too, at every position
+        foreach (var i in Enumerable.Range(0, Picture.Nodes.Count).Where(i => Picture.Nodes[i].Site == Picture.Nodes[chosen[2]].Site
+            && Picture.Nodes[i].Feature == Picture.Nodes[chosen[2]].Feature))
+        {
+            await Assertions.Expect(page.Node(i).Locator("text.word")).ToContainTextAsync("says");
+            Assert.Contains("says copyright", await page.Node(i).GetAttributeAsync("aria-label"));
+        }
         await page.Box("g:one two").FocusAsync();
         await page.Keyboard.PressAsync("l");
         await page.Keyboard.TypeAsync("other");
