@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
