@@ -19,7 +19,7 @@ public sealed class SuggestedGroupsTests(TinyRuns runs)
         CausalEdge[] edges = [new(0, 4, 1, 2), new(0, 5, 1, -1), new(1, 4, 1, 0.2f), new(1, 5, 1, -0.1f), new(2, 4, 1, -2), new(2, 5, 1, 1),
             new(3, 6, 1, 3)];
         var picture = PictureSamples.Of(nodes, edges);
-        var groups = SuggestedGroups.ByEdges(picture).Groups;
+        var groups = AlikeNodes.ByEdges(picture).Groups;
         var first = groups[0];
         Assert.Equal((SuggestedGroups.Edges, "0,1"), (first.By, string.Join(',', first.Nodes)));
         Assert.Equal(1, first.Least, 1e-6);
@@ -34,17 +34,17 @@ public sealed class SuggestedGroupsTests(TinyRuns runs)
         // alike out, where effects are large, and unlike in, where they are small
         var nodes = (List<NodeRow>)[Row(Low, 0, 1), Row(Low, 1, 1), Row(Middle, 0, 2), Row(Middle, 1, 2), Row(High, 0, 1)];
         CausalEdge[] edges = [new(0, 2, 1, 0.01f), new(1, 3, 1, 0.01f), new(2, 4, 1, 100), new(3, 4, 1, 100)];
-        Assert.DoesNotContain(SuggestedGroups.ByEdges(PictureSamples.Of(nodes, edges)).Groups, g => g.Nodes.Contains(2));
+        Assert.DoesNotContain(AlikeNodes.ByEdges(PictureSamples.Of(nodes, edges)).Groups, g => g.Nodes.Contains(2));
         CausalEdge[] alike = [new(0, 2, 1, 0.01f), new(0, 3, 1, 0.02f), new(2, 4, 1, 100), new(3, 4, 1, 100)];
-        Assert.Contains(SuggestedGroups.ByEdges(PictureSamples.Of(nodes, alike)).Groups, g => string.Join(',', g.Nodes) == "2,3");
+        Assert.Contains(AlikeNodes.ByEdges(PictureSamples.Of(nodes, alike)).Groups, g => string.Join(',', g.Nodes) == "2,3");
     }
 
     [Fact]
     public void Decoder_rows_of_a_real_model_give_the_same_groups_each_time_and_a_feature_at_two_positions_is_alike()
     {
         var picture = runs.Picture("graph");
-        var (found, again) = (SuggestedGroups.Of(picture, runs.Bundle, CancellationToken.None),
-            SuggestedGroups.Of(runs.Picture("graph"), runs.Bundle, CancellationToken.None));
+        var (found, again) = (AlikeNodes.Of(picture, runs.Bundle, CancellationToken.None),
+            AlikeNodes.Of(runs.Picture("graph"), runs.Bundle, CancellationToken.None));
         Assert.Null(found.Note);
         Assert.Equal(found.Groups.Select(Words), again.Groups.Select(Words));
         Assert.Contains(found.Groups, g => g.By == SuggestedGroups.Decoder);
@@ -71,7 +71,7 @@ public sealed class SuggestedGroupsTests(TinyRuns runs)
     [Fact]
     public void Without_the_model_edges_are_compared_and_the_reason_is_said()
     {
-        var found = SuggestedGroups.Of(PictureSamples.Of([Row(Low, 0, 1), Row(Low, 1, 1), Row(High, 0, 2)],
+        var found = AlikeNodes.Of(PictureSamples.Of([Row(Low, 0, 1), Row(Low, 1, 1), Row(High, 0, 2)],
             [new(0, 2, 1, 1), new(1, 2, 1, 1)]), null, CancellationToken.None);
         Assert.Contains("is not at", found.Note);
         Assert.Single(found.Groups);
@@ -80,7 +80,7 @@ public sealed class SuggestedGroupsTests(TinyRuns runs)
     [Fact]
     public void Of_a_large_graph_the_strongest_are_compared()
     {
-        var found = SuggestedGroups.ByEdges(PictureSamples.Large(1_000, 4_000));
+        var found = AlikeNodes.ByEdges(PictureSamples.Large(1_000, 4_000));
         Assert.True(found.Groups.SelectMany(g => g.Nodes).Distinct().Count() <= SuggestedGroups.Most);
     }
 

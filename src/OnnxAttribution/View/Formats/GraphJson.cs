@@ -113,8 +113,8 @@ internal static partial class GraphJson
             ? $"{layer}_-1-{places.Column(node)}"
             : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
         // rows are sites where they are not the model's layers
-        json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}"
-            : places.IsModelLayer ? Harmless(label, LabelLetters) : $"{Harmless(label, LabelLetters)} · {node.Label}");
+        json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {ViewerText.Harmless(node.Token)}"
+            : places.IsModelLayer ? ViewerText.Harmless(label, LabelLetters) : $"{ViewerText.Harmless(label, LabelLetters)} · {node.Label}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -190,7 +190,7 @@ internal static partial class GraphJson
 
     // the viewer cuts at the first quotation mark, and reads the number between the first "(p=" and the next ")"
     private static string OutputText(string token, double probability) => string.Create(CultureInfo.InvariantCulture,
-        $"Output \"{Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})");
+        $"Output \"{ViewerText.Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})");
 
     private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column, PictureNode? node)
     {
@@ -202,7 +202,7 @@ internal static partial class GraphJson
         json.WriteNumber("ctx_idx", column);
         json.WriteString("feature_type", "embedding");
         json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"E_{id}-{column}"));
-        json.WriteString("clerp", $"Emb: {Harmless(places.Columns[column])}");
+        json.WriteString("clerp", $"Emb: {ViewerText.Harmless(places.Columns[column])}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -262,10 +262,6 @@ internal static partial class GraphJson
 
     [GeneratedRegex(@"^[\w.-]+/[\w.-]+$")]
     private static partial Regex IsAddress();
-
-    /// <summary>Text that does no harm as HTML, which the viewer puts into its page.</summary>
-    internal static string Harmless(string text, int letters = 40) =>
-        TokenLabel.Of(text, letters).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

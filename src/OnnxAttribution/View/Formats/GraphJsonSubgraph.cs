@@ -84,7 +84,7 @@ internal static class GraphJsonSubgraph
         }
     }
 
-    private static string Shown(SubgraphGroup group) => GraphJson.Harmless(group.Name, SubgraphFile.MostLetters);
+    private static string Shown(SubgraphGroup group) => ViewerText.Harmless(group.Name, SubgraphFile.MostLetters);
 
     private static IEnumerable<string> Outputs(RunPicture picture, ViewerIds places)
     {

@@ -6,7 +6,7 @@ namespace OnnxAttribution.View.Page;
 /// <param name="features">Indices of the page's features.</param>
 internal sealed class PageChoice(RunPicture picture, IReadOnlyDictionary<(string Site, int Feature), int> features)
 {
-    private readonly SuggestedGroups _suggested = picture.Suggested ?? SuggestedGroups.ByEdges(picture);
+    private readonly SuggestedGroups _suggested = picture.Suggested ?? AlikeNodes.ByEdges(picture);
 
     /// <summary>Why decoder rows were not compared; null: they were.</summary>
     public string? Note => _suggested.Note;

@@ -51,9 +51,9 @@ internal sealed record PageRun
     public required string? Finished { get; init; }
     public required string Version { get; init; }
     public required bool Dashboards { get; init; }
-    public required string Directory { get; init; }
-    public required string? Bundle { get; init; }
-    public required string? Ablate { get; init; }
+    public string Directory { get; init; } = "";
+    public string? Bundle { get; init; }
+    public string? Ablate { get; init; }
     public required string? Note { get; init; }
 }
 

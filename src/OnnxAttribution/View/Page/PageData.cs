@@ -46,7 +46,13 @@ internal sealed class PageData
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
         var heads = new PageAttention(_picture);
         var chosen = new PageChoice(_picture, _features);
-        return new PageContent(1, _picture.Header.Title, Run(), Layout(layout), [.. _picture.Sites.Select(
+        var run = Run() with
+        {
+            Directory = _picture.Path,
+            Bundle = _picture.Header.BundleHash,
+            Ablate = AblateLine.Of(_picture),
+        };
+        return new PageContent(1, _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
             features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All)
         {
@@ -91,9 +97,6 @@ internal sealed class PageData
             Finished = h.FinishedAt,
             Version = h.Version,
             Dashboards = _details.HasCards,
-            Directory = _picture.Path,
-            Bundle = h.BundleHash,
-            Ablate = AblateLine.Of(_picture),
             Note = _details.PageNote,
         };
     }

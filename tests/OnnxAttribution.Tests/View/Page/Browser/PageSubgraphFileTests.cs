@@ -47,13 +47,23 @@ public sealed class PageSubgraphFileTests(PageBrowser browser, ExamplePages page
             await download.SaveAsAsync(file);
         });
         await browser.Visit(pages.File, page => AssertHolds(page, chosen), new(Hash: hash));
-        // what C# reads is what the page holds
+        AssertSaved(chosen, file);
+        await AssertOpened(chosen, file);
+    }
+
+    // what C# reads is what the page holds
+    private void AssertSaved(int[] chosen, string file)
+    {
         var saved = SubgraphFile.Read(file);
         Assert.Equal(chosen.Select(Name), saved.Pins.Select(p => p.Spelling));
         Assert.Equal((Hostile, $"{Hostile}\nof two lines"), (saved.Groups.Single().Name, saved.Notes));
         Assert.Equal(Hostile, saved.LabelOf(Picture.Nodes[chosen[1]].Site!.Name, Picture.Nodes[chosen[1]].Feature));
         Assert.True(saved.Run!.CanBe(RunDirectory.ReadRecord(pages.Run)));
         Assert.Equal(pages.Run, saved.Run.Path);
+    }
+
+    private async Task AssertOpened(int[] chosen, string file)
+    {
         await browser.Visit(pages.File, async page =>
         {
             await page.Drop("subgraph.json", File.ReadAllText(file));

@@ -66,29 +66,7 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
         await page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(page.Box("g:one two")).ToContainTextAsync("2 nodes");
         await Assertions.Expect(page.Locator("#status")).ToHaveTextAsync("2 nodes in the group one two.");
-        // a label of one's own, then another name of the group
-        await page.Box($"n:{chosen[2]}").FocusAsync();
-        await page.Keyboard.PressAsync("l");
-        await page.Keyboard.TypeAsync("says copyright");
-        await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page.Box($"n:{chosen[2]}")).ToContainTextAsync("says copyright");
-        await Assertions.Expect(page.Box($"n:{chosen[2]}")).ToBeFocusedAsync();
-        // it stands in the graph too, at every position
-        foreach (var i in Enumerable.Range(0, Picture.Nodes.Count).Where(i => Picture.Nodes[i].Site == Picture.Nodes[chosen[2]].Site
-            && Picture.Nodes[i].Feature == Picture.Nodes[chosen[2]].Feature))
-        {
-            await Assertions.Expect(page.Node(i).Locator("text.word")).ToContainTextAsync("says");
-            Assert.Contains("says copyright", await page.Node(i).GetAttributeAsync("aria-label"));
-        }
-        await page.Box("g:one two").FocusAsync();
-        await page.Keyboard.PressAsync("l");
-        await page.Keyboard.TypeAsync("other");
-        await page.Keyboard.PressAsync("Escape");
-        await Assertions.Expect(page.Box("g:one two")).ToHaveCountAsync(1);
-        await page.Keyboard.PressAsync("l");
-        await page.Keyboard.TypeAsync("other");
-        await page.Keyboard.PressAsync("Enter");
-        await Assertions.Expect(page.Box("g:other")).ToHaveCountAsync(1);
+        await Name(page, chosen[2]);
         // P on a box lets it go; everything is undone step by step, and done again
         await page.Box($"n:{chosen[2]}").FocusAsync();
         await page.Keyboard.PressAsync("p");
@@ -104,6 +82,33 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
         await page.Keyboard.PressAsync("s");
         await Assertions.Expect(page.Locator("#subgraph")).ToBeHiddenAsync();
     });
+
+    /// <summary>Gives a node a label of one's own, and the group another name.</summary>
+    private async Task Name(IPage page, int node)
+    {
+        await page.Box($"n:{node}").FocusAsync();
+        await page.Keyboard.PressAsync("l");
+        await page.Keyboard.TypeAsync("says copyright");
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Box($"n:{node}")).ToContainTextAsync("says copyright");
+        await Assertions.Expect(page.Box($"n:{node}")).ToBeFocusedAsync();
+        // it stands in the graph too, at every position
+        foreach (var i in Enumerable.Range(0, Picture.Nodes.Count).Where(i => Picture.Nodes[i].Site == Picture.Nodes[node].Site
+            && Picture.Nodes[i].Feature == Picture.Nodes[node].Feature))
+        {
+            await Assertions.Expect(page.Node(i).Locator("text.word")).ToContainTextAsync("says");
+            Assert.Contains("says copyright", await page.Node(i).GetAttributeAsync("aria-label"));
+        }
+        await page.Box("g:one two").FocusAsync();
+        await page.Keyboard.PressAsync("l");
+        await page.Keyboard.TypeAsync("other");
+        await page.Keyboard.PressAsync("Escape");
+        await Assertions.Expect(page.Box("g:one two")).ToHaveCountAsync(1);
+        await page.Keyboard.PressAsync("l");
+        await page.Keyboard.TypeAsync("other");
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Box("g:other")).ToHaveCountAsync(1);
+    }
 
     [Fact]
     public Task A_rectangle_pins_the_shown_nodes_in_it_and_moves_nothing() => browser.Visit(pages.File, async page =>
@@ -144,7 +149,7 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
     [Fact]
     public Task Suggested_groups_are_previewed_and_made_only_where_the_reader_says_so() => browser.Visit(pages.File, async page =>
     {
-        var suggested = SuggestedGroups.ByEdges(Picture);
+        var suggested = AlikeNodes.ByEdges(Picture);
         Assert.NotEmpty(suggested.Groups);
         await page.Keyboard.PressAsync("s");
         await page.Tool("Suggestions").ClickAsync();
