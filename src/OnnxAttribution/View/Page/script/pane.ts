@@ -5,7 +5,7 @@ import type { Measured } from "./measured";
 import type { Graph } from "./model";
 import type { Store } from "./state";
 import { Suggestions } from "./suggestions";
-import { byId, count, h, plain } from "./text";
+import { byId, count, h, plain, svg } from "./text";
 
 export interface PaneActions {
   save(): void;
@@ -48,7 +48,7 @@ export class Pane {
       h("div", { class: "sg-foot" }, this.sums, this.said, this.command),
     );
     byId("main").append(this.element);
-    byId("actions").prepend(this.opener);
+    byId("zoom").append(this.opener);
     this.opener.addEventListener("click", () => this.toggle());
     this.notes.addEventListener("input", () => chosen.note(this.notes.value));
     this.listen();
@@ -82,7 +82,9 @@ export class Pane {
   draw(): void {
     for (const key of [...this.selected]) if (this.nodesOf(key).length === 0) this.selected.delete(key);
     const { pins, groups, notes } = this.chosen.now;
-    this.opener.replaceChildren("Subgraph", ...(pins.length === 0 ? [] : [h("b", {}, ` ${pins.length}`)]));
+    const size = pins.length === 0 ? "" : String(pins.length);
+    this.opener.setAttribute("aria-label", `Subgraph ${size}`.trim());
+    this.opener.replaceChildren(boxes(), h("b", {}, size));
     if (!this.isOpen) return;
     this.drawTools();
     const focused = this.focusedKey();
@@ -317,3 +319,10 @@ export class Pane {
     this.store.update({ hover: key === null ? null : key === "metric" ? this.graph.metric : (this.nodesOf(key)[0] ?? null) });
   }
 }
+
+const boxes = (): SVGElement =>
+  svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("path", { d: "M5 2h6v4H5ZM1.5 10.5h5v3.5h-5ZM9.5 10.5h5v3.5h-5ZM4 10.5 7 6M12 10.5 9 6" }),
+  );
