@@ -113,8 +113,9 @@ internal static partial class GraphJson
             ? $"{layer}_-1-{places.Column(node)}"
             : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
         // rows are sites where they are not the model's layers
+        var shown = label is null ? "" : ViewerText.Harmless(label, LabelLetters);
         json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {ViewerText.Harmless(node.Token)}"
-            : places.IsModelLayer ? ViewerText.Harmless(label, LabelLetters) : $"{ViewerText.Harmless(label, LabelLetters)} · {node.Label}");
+            : places.IsModelLayer ? shown : $"{shown} · {node.Label}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -189,8 +190,11 @@ internal static partial class GraphJson
     }
 
     // the viewer cuts at the first quotation mark, and reads the number between the first "(p=" and the next ")"
-    private static string OutputText(string token, double probability) => string.Create(CultureInfo.InvariantCulture,
-        $"Output \"{ViewerText.Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})");
+    private static string OutputText(string token, double probability)
+    {
+        var text = ViewerText.Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal);
+        return string.Create(CultureInfo.InvariantCulture, $"Output \"{text}\" (p={probability:0.000})");
+    }
 
     private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column, PictureNode? node)
     {
