@@ -237,7 +237,7 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
                 return node.s >= 0 && !n.classList.contains('lone') && px >= v.w / 2 && px <= v.w - 3 && py >= 2 && py <= v.h / 2;
             }).map(n => Number(n.dataset.node));
         }
-        """, new { w = view.Width, h = view.Height });
+        """, new { w = (double)view.Width, h = (double)view.Height });
 
     // as the page writes it
     private static string Four(double value) =>
