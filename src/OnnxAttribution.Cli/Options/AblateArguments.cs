@@ -42,6 +42,7 @@ internal sealed class AblateArguments
     public LoadedModel Open(ParseResult parsed, RunContext context, CircuitSource source)
     {
         var model = parsed.GetValue(Model);
+        if (model is null) source.RequireRun();
         if (model is null && source.Run is null) throw new UsageException($"{MissingModel}; a circuit that is no run names none");
         return source.OpenModel(model ?? source.ModelPath, SiteNames(parsed), context);
     }

@@ -20,6 +20,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     private const int Top = 10, Moved = 8, ShownNodes = 12;
 
     private readonly RunLabels _labels = RunLabels.OfBundle(model.Bundle.Directory, model.BundleHash);
+    private readonly GroupTable _groups = new(run);
 
     public void Print(TextWriter output)
     {
@@ -27,10 +28,12 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         if (run.Taken is not null)
         {
             var hasPatch = (source.Run as PromptRunRecord)?.PatchTokens is not null;
-            output.WriteLine($"run      {source.Path}: its {run.Taken}"
-                + (hasPatch ? "; its patch prompt has no part, as activations are scaled" : ""));
+            var butFor = _groups.IsEmpty ? "" : " but for groups";
+            output.WriteLine($"run      {RunPath}: its {run.Taken}"
+                + (hasPatch ? $"; its patch prompt has no part{butFor}, as activations are scaled" : ""));
         }
         foreach (var prompt in run.Prompts) Print(output, prompt);
+        if (!_groups.IsEmpty && _groups.Mean() is { } mean) Screen.On(output).Write(mean);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
         output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {model.Context.Calls} runtime calls");
     }
@@ -38,19 +41,21 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     public JsonObject ToJson() => new()
     {
         ["model"] = model.Name,
-        ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject
+        ["circuit"] = new JsonArray([.. Counted.Select(n => new JsonObject
         {
             ["site"] = n.Site.Name,
             ["position"] = n.Position,
             ["feature"] = n.Feature
         })]),
-        ["run"] = source.Run is null ? null : source.Path,
+        ["run"] = RunPath,
+        ["run_finished_at"] = source.Subgraph is null ? null : source.Run?.FinishedAt,
         ["taken_from_run"] = run.Taken,
         ["keep"] = run.Options.Keep,
         ["coefficient"] = run.Options.Coefficient,
         ["controls"] = run.Options.Controls,
         ["seed"] = run.Options.Seed,
         ["metric"] = Metric.NameOf(run.Options.Metric.Kind),
+        ["groups"] = _groups.IsEmpty ? null : _groups.ToJson(),
         ["prompts"] = new JsonArray([.. run.Prompts.Select(ToJson)]),
         ["file"] = file,
         ["seconds_in_all"] = seconds,
@@ -68,9 +73,10 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         if (r.ActiveSize < r.Size)
         {
             output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's "
-                + $"{Screen.Count(r.Size, "feature")} on this "
+                + $"{Screen.Count(r.Size, Counted.Any(n => n.IsError) ? "node" : "feature")} on this "
                 + $"prompt{(r.ActiveSize == 0 ? $", so there is nothing to {(run.Options.Keep ? "keep" : "ablate")}" : "")}");
         }
+        if (!_groups.IsEmpty) console.Write(_groups.Of(prompt));
         var top = Screen.Table("Next token", "#", "clean", "#probability", Done, "#probability");
         foreach (var (i, (before, after)) in CircuitAblation.Top(r.Clean, Top).Zip(CircuitAblation.Top(r.Ablated, Top)).Index())
         {
@@ -102,15 +108,22 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         return table;
     }
 
+    // of a subgraph.json not the file
+    private string? RunPath => source.Run is null ? null : source.Subgraph is null ? source.Path : source.RunPath;
+
+    // errors stay unless they were listed, and whenever all but the circuit is ablated
+    private IEnumerable<CircuitNode> Counted =>
+        run.Options is { MovesErrors: true, Keep: false } ? run.Circuit.Nodes : run.Circuit.Features;
+
     private string Done => run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
 
     private string Circuit()
     {
-        var features = run.Circuit.Features.ToList();
-        var errors = run.Circuit.Nodes.Count - features.Count;
-        var some = string.Join("; ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? "; …" : "");
-        var sites = features.Select(n => n.Site).Distinct().Count();
-        var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
+        var nodes = Counted.ToList();
+        var errors = run.Circuit.Nodes.Count - nodes.Count;
+        var some = string.Join("; ", nodes.Take(ShownNodes).Select(Label)) + (nodes.Count > ShownNodes ? "; …" : "");
+        var sites = nodes.Select(n => n.Site).Distinct().Count();
+        var what = $"{Screen.Count(nodes.Count, nodes.Any(n => n.IsError) ? "node" : "feature")} at {Screen.Count(sites, "site")} ({some})";
         var stay = errors == 0 ? ""
             : $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}";
         return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{stay}";
@@ -151,6 +164,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
             ["feature_zero_metric"] = r.FeatureZeroMetric,
             ["control_metrics"] = new JsonArray([.. r.ControlMetrics.Select(m => (JsonNode)m)]),
             ["control_sizes"] = new JsonArray([.. r.ControlSizes.Select(m => (JsonNode)m)]),
+            ["groups"] = _groups.IsEmpty ? null : _groups.ToJson(prompt),
             ["top_clean"] = Tokens(CircuitAblation.Top(r.Clean, Top), r.Clean),
             ["top_ablated"] = Tokens(CircuitAblation.Top(r.Ablated, Top), r.Ablated),
             ["circuit"] = Shifts(r, r.Ablated),

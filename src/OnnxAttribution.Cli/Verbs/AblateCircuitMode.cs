@@ -9,6 +9,7 @@ using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -17,8 +18,9 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
 {
     private readonly Option<string?> _circuit = new("--circuit")
     {
-        Description = "ablate all of a circuit's features at once: a run directory (with #2 behind it its second separate circuit), "
-            + "its nodes.parquet, a text file, or site:features, such as 3:953;4.mlp:7780,312@5",
+        Description = "ablate a circuit at once: a run directory (with #2 behind it its second separate circuit), its nodes.parquet, "
+            + "a subgraph.json saved from a page (each of its groups alone, too), a text file, or site:features, such as "
+            + "3:953;4.mlp:7780,312@5;4:error@5",
         HelpName = "CIRCUIT"
     };
     private readonly Option<bool> _keep =
@@ -44,7 +46,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         // a run has a prompt of its own
         var tasks = source.Run is not null && parsed.GetValue(shared.Prompt.One) is null && parsed.GetValue(shared.Prompt.Many) is null
             ? null
-            : shared.Tasks(parsed);
+            : Tasks(parsed, shared, source);
         if (source.Run is null && parsed.GetValue(shared.Prompt.Foil) is not null && shared.Metric.KindIn(parsed) != MetricKind.LogitDiff)
         {
             throw new UsageException("--foil goes with --metric logit-diff");
@@ -60,7 +62,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         var request = new CircuitRequest(options, shared.Metric.GivenIn(parsed), parsed.GetValue(shared.Prompt.Target),
             parsed.GetValue(shared.Prompt.Foil), bos);
         var run = source.Run is null
-            ? CircuitRun.Find(session, source.Circuit(session), tasks!, request, progress)
+            ? CircuitRun.Find(session, source, tasks!, request, progress)
             : CircuitRun.FindAgain(session, source, tasks, request, progress);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
@@ -68,5 +70,11 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(parsed.InvocationConfiguration.Output, report.ToJson());
         else report.Print(parsed.InvocationConfiguration.Output);
         return ExitCodes.Done;
+    }
+
+    private static IReadOnlyList<PromptTask> Tasks(ParseResult parsed, AblateArguments shared, CircuitSource source)
+    {
+        if (parsed.GetValue(shared.Prompt.One) is null && parsed.GetValue(shared.Prompt.Many) is null) source.RequireRun();
+        return shared.Tasks(parsed);
     }
 }

@@ -52,6 +52,12 @@ internal sealed class ViewCommand
     };
     private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features the page, --format svg and --format "
         + "json name; default: where it was when the run was made");
+    private readonly Option<string?> _subgraph = new("--subgraph")
+    {
+        Description = "with a page or --format json, nodes that are pinned, grouped and labelled at first: a subgraph.json that a page "
+            + "saved, or graph JSON of the run with pinnedIds and supernodes",
+        HelpName = "FILE"
+    };
     private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
         new PictureLimits().Nodes, least: 1);
     private readonly Option<int?> _edges = new("--edges")
@@ -82,7 +88,7 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _live, _file, _slug, _force, _model, _nodes, _edges, _component, _theme,
+            Description) { _run, _format, _figure, _live, _file, _slug, _force, _model, _subgraph, _nodes, _edges, _component, _theme,
                 _palette };
         command.Checks(Validate);
         command.Runs(Run);
@@ -157,6 +163,7 @@ internal sealed class ViewCommand
         return new Drawing(parsed.GetRequiredValue(_run), format, parsed.GetValue(_figure))
         {
             Model = parsed.GetValue(_model),
+            Subgraph = parsed.GetValue(_subgraph),
             Slug = parsed.GetValue(_slug),
             Limits = new PictureLimits(parsed.GetValue(_nodes), edges) { Component = parsed.GetValue(_component) },
             Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
@@ -202,6 +209,10 @@ internal sealed class ViewCommand
         if (result.IsGiven(_model) && (isFigure || format is not ("html" or "svg" or "json")))
         {
             result.AddError("--model goes with a page, --format svg or --format json; no other picture shows what features stand for");
+        }
+        if (result.IsGiven(_subgraph) && (isFigure || format is not ("html" or "json")))
+        {
+            result.AddError("--subgraph goes with a page or --format json; no other picture has pins");
         }
         if (result.IsGiven(_slug) && (isFigure || format != "json")) result.AddError("--slug goes with --format json");
         if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))

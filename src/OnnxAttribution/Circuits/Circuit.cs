@@ -53,6 +53,14 @@ internal sealed class Circuit
         Require(model);
     }
 
+    /// <summary>As <see cref="RequireFeatures"/>, but error nodes do too, and a site without a dictionary may have its errors.</summary>
+    /// <exception cref="CircuitException">No node is listed, a site is not selected, or there is no such feature.</exception>
+    public void RequireNodes(LoadedModel model)
+    {
+        if (Nodes.Count == 0) RequireFeatures(model);
+        Require(model);
+    }
+
     /// <summary>As <see cref="RequireFeatures"/>, but it may be empty, and a site without a dictionary may have its errors.</summary>
     /// <exception cref="CircuitException">A site is not selected, or there is no such feature.</exception>
     public void Require(LoadedModel model)

@@ -10,13 +10,28 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Controls">Random circuits of equal placement and size.</param>
 /// <param name="Seed">Of the random circuits.</param>
 internal sealed record CircuitAblationOptions(
-    float Coefficient = 0, bool Keep = false, MetricRequest Metric = default, int Controls = 10, int Seed = 0);
+    float Coefficient = 0, bool Keep = false, MetricRequest Metric = default, int Controls = 10, int Seed = 0)
+{
+    /// <summary>Whether error nodes of the circuit are scaled as its features are; else, and with <see cref="Keep"/>, all errors stay.
+    /// </summary>
+    public bool MovesErrors { get; init; }
+
+    /// <summary>Parts of the circuit of which each is moved alone, its errors too; none with <see cref="Keep"/>.</summary>
+    public IReadOnlyList<Circuit> Groups { get; init; } = [];
+
+    /// <summary>Token ids of a patch prompt, as long as the prompt, whose values groups are moved to; null: they are scaled.</summary>
+    public int[]? GroupPatch { get; init; }
+
+    internal ErrorRule Errors => MovesErrors && !Keep ? ErrorRule.Nodes : ErrorRule.Keep;
+}
 
 /// <summary>
 /// What ablating a circuit's features does to the next token.
 /// 1. Row 0 of the pass is the circuit, then follow random controls and the control of features 0;
 ///    each row encodes every site anew as it is reached.
-/// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x): what the dictionary misses stays.
+/// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x): what the dictionary misses stays, or where it is asked for, (c − 1) ε(x) is
+///    added too.
+/// 3. Each group is a row of a pass of its own.
 /// </summary>
 internal sealed record CircuitAblation
 {
@@ -51,25 +66,32 @@ internal sealed record CircuitAblation
     /// <summary>The metric with each random control ablated.</summary>
     public required IReadOnlyList<double> ControlMetrics { get; init; }
 
-    /// <summary>Features of the circuit.</summary>
+    /// <summary>Features of the circuit, and its error nodes where they are moved.</summary>
     public required int Size { get; init; }
 
-    /// <summary>Features of each random control, fewer than <see cref="Size"/> where fewer are active.</summary>
+    /// <summary>Nodes of each random control, fewer than <see cref="Size"/> where fewer are active.</summary>
     public required IReadOnlyList<int> ControlSizes { get; init; }
 
-    /// <summary>Features of the circuit that are active in the clean run:
+    /// <summary>Nodes of the circuit that are active in the clean run, as every error is:
     /// to ablate the others changes nothing, unless an earlier ablation activates them.</summary>
     public int ActiveSize { get; init; }
 
+    /// <summary>The metric with each group moved alone, in the order given.</summary>
+    public IReadOnlyList<double> GroupMetrics { get; init; } = [];
+
+    /// <summary>How many nodes of each group are active in the clean run.</summary>
+    public IReadOnlyList<int> GroupActive { get; init; } = [];
+
     /// <summary>Ablates the circuit, and its controls, in one prompt.</summary>
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
-    /// <param name="circuit">Its error nodes count for nothing: errors stay.</param>
+    /// <param name="circuit">Its error nodes count where the options say so.</param>
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or the prompt.</exception>
     /// <exception cref="AttributionException">The prompt, position, target or coefficient cannot be used.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static CircuitAblation Run(LoadedModel model, int[] tokens, Circuit circuit, CircuitAblationOptions options)
     {
-        circuit.RequireFeatures(model);
+        if (options.MovesErrors) circuit.RequireNodes(model);
+        else circuit.RequireFeatures(model);
         if (!float.IsFinite(options.Coefficient))
         {
             throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5");
@@ -77,13 +99,27 @@ internal sealed record CircuitAblation
         using var clean = ActivationCache.Of(model, tokens);
         circuit.RequirePositions(tokens.Length);
         var metric = options.Metric.Choose(clean);
-        var controls = new ControlCircuits(clean, circuit);
+        var counted = options.Errors == ErrorRule.Nodes ? circuit : new Circuit(circuit.Features);
+        var controls = new ControlCircuits(clean, counted);
         // the one asked for, the random ones, features 0; drawn when their rows are, since there may be a great many
-        return Run(clean, metric, options, i => i == 0 ? new Circuit(circuit.Features)
+        return Run(clean, metric, options, i => i == 0 ? counted
             : i <= options.Controls ? controls.Random(options.Seed, i - 1) : controls.FeatureZero()) with
         {
-            ActiveSize = controls.Active()
+            ActiveSize = controls.Active(),
+            GroupMetrics = options.Keep ? [] : Moved(clean, metric, options),
+            GroupActive = options.Keep ? [] : [.. options.Groups.Select(g => new ControlCircuits(clean, g).Active())],
         };
+    }
+
+    // each group alone, its errors too
+    private static double[] Moved(ActivationCache clean, Metric metric, CircuitAblationOptions options)
+    {
+        if (options.Groups.Count == 0) return [];
+        using var patch = options.GroupPatch is { } tokens ? ActivationCache.Of(clean.Model, tokens) : null;
+        var pass = patch is null
+            ? new CircuitPass(clean, Replacements.Zero(clean), options.Coefficient)
+            : new CircuitPass(clean, Replacements.PatchOfNodes(clean, patch));
+        return pass.Metrics(options.Groups.Count, i => new AblationRow(options.Groups[i], KeepsCircuit: false, ErrorRule.Nodes), metric);
     }
 
     private static CircuitAblation Run(ActivationCache clean, Metric metric, CircuitAblationOptions options, Func<int, Circuit> circuits)
@@ -93,7 +129,7 @@ internal sealed record CircuitAblation
         double[] ablated = [], featureZero = [], control = options.Controls > 0 ? new double[vocabulary] : [];
         AblationRow Row(int i)
         {
-            var row = new AblationRow(circuits(i), options.Keep);
+            var row = new AblationRow(circuits(i), options.Keep, options.Errors);
             sizes[i] = row.Circuit.Nodes.Count;
             return row;
         }

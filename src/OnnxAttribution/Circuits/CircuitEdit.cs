@@ -7,7 +7,7 @@ namespace OnnxAttribution.Circuits;
 
 /// <summary>
 /// What ablating nodes of a site adds to its current activation x, row by row and position by position:
-/// <c>Σ_i (c · f_i(x) + a_i − f_i(x)) · row_i(x) + [error ablated] · (a_ε − ε(x))</c> over the ablated features i,
+/// <c>Σ_i (c · f_i(x) + a_i − f_i(x)) · row_i(x) + [error ablated] · (c · ε(x) + a_ε − ε(x))</c> over the ablated features i,
 /// with row_i in x's own output scale and ε(x) = x − x̂(x).
 /// 1. The places where something is ablated are encoded, all rows at once; those that are the same in all rows, once.
 /// 2. Per place the ablated features: those listed, or those active or with a value a_i and not listed.
@@ -21,7 +21,7 @@ internal sealed class CircuitEdit
     private readonly Replacements _values;
     private readonly float _coefficient;
 
-    /// <param name="coefficient">c: 0 takes a feature's own activation away, 1 leaves it.</param>
+    /// <param name="coefficient">c: 0 takes a feature's own activation, or an error, away, 1 leaves it.</param>
     public CircuitEdit(LoadedModel model, Site site, Replacements values, float coefficient) =>
         (_model, Site, _dictionary, _values, _coefficient) = (model, site, model.DictionaryOf(site), values, coefficient);
 
@@ -133,7 +133,7 @@ internal sealed class CircuitEdit
         if (edit.AblatesError)
         {
             TensorPrimitives.Add(change, ablated.Error, change);
-            TensorPrimitives.Subtract(change, encoding.Error(edit.Encoded), change);
+            TensorPrimitives.MultiplyAdd(encoding.Error(edit.Encoded), _coefficient - 1, change, change);
         }
         return change;
     }

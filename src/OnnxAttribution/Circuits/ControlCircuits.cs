@@ -15,18 +15,18 @@ internal sealed class ControlCircuits
         foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = clean.Encode(site).Features;
     }
 
-    /// <summary>Features of the circuit that are active in the clean run, at their position or at any.</summary>
+    /// <summary>Nodes of the circuit that are active in the clean run, at their position or at any; an error is.</summary>
     public int Active() =>
-        _circuit.Features.Count(n =>
-            n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature));
+        _circuit.Nodes.Count(n => n.IsError || (
+            n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature)));
 
-    /// <summary>At each place of the circuit as many features,
-    /// drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
+    /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the
+    /// circuit's own; fewer where there are no more. A place has one error, so that the circuit's errors are the control's too.</summary>
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)
     {
         var random = RandomOf(seed, index);
-        var nodes = new List<CircuitNode>();
+        var nodes = _circuit.Nodes.Where(n => n.IsError).ToList();
         foreach (var place in _circuit.Features.GroupBy(n => (n.Site, n.Position)))
         {
             var active = _active[place.Key.Site];

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
@@ -28,6 +30,23 @@ internal sealed class Replacements
     {
         LoadedModel.RequireEquallyLong(clean.Tokens.Count, patch.Tokens.Count);
         return Of(clean, (site, _) => Places(patch, site));
+    }
+
+    /// <summary>The same as graphs move their nodes: decoder rows count as in the clean run, and an error is what features do not carry
+    /// then, so that all nodes of a site together make the patch run's activation. The two differ where dictionaries normalise their input.
+    /// </summary>
+    /// <inheritdoc cref="Patch" path="/exception"/>
+    public static Replacements PatchOfNodes(ActivationCache clean, ActivationCache patch)
+    {
+        LoadedModel.RequireEquallyLong(clean.Tokens.Count, patch.Tokens.Count);
+        return Of(clean, (site, width) =>
+        {
+            var (own, other) = (clean.Encode(site), patch.Encode(site));
+            var errors = SiteEffects.ErrorChangeOf(clean.Model.DictionaryOf(site), clean[site.Name].ToArray(), own,
+                patch[site.Name].ToArray(), other);
+            TensorPrimitives.Add(errors, own.Errors, errors);
+            return t => new ReplacementAt(other.Features[t], other.Activations[t], errors.AsMemory(t * width, width));
+        });
     }
 
     /// <summary>Means over a text; where the prompt begins with the BOS, that position's own clean values.</summary>

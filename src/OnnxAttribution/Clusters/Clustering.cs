@@ -6,7 +6,7 @@ internal enum ClusterMethod
     /// <summary><see cref="SphericalKMeans"/>.</summary>
     KMeans,
 
-    /// <summary><see cref="AverageLinkage"/>.</summary>
+    /// <summary><see cref="Linkage"/>.</summary>
     Average,
 }
 
@@ -49,7 +49,7 @@ internal static class ClusterFinder
     public static Clustering Find(UnitVectors rows, (int Least, int Most) range, ClusterMethod method, KMeansOptions options,
         IProgress<string>? progress = null)
     {
-        var joins = method == ClusterMethod.Average ? AverageLinkage.Joins(rows, options.Threads, options.Cancel) : null;
+        var joins = method == ClusterMethod.Average ? Linkage.Joins(rows, options.Threads, options.Cancel) : null;
         if (joins is not null || rows.Count <= MostWhole) return Best(rows, range, joins, options, progress);
         var sample = Sample(rows.Count, Math.Min(rows.Count, Math.Max(LeastSample, LeastEach * range.Most)), options.Seed);
         options = options with { Unsettled = Unsettled };
@@ -70,7 +70,7 @@ internal static class ClusterFinder
         {
             progress?.Report($"{clusters} clusters of at most {range.Most}");
             options.Cancel.ThrowIfCancellationRequested();
-            var labels = joins is not null ? AverageLinkage.Cut(joins, clusters) : new SphericalKMeans(rows, options).Find(clusters).Labels;
+            var labels = joins is not null ? Linkage.Cut(joins, clusters) : new SphericalKMeans(rows, options).Find(clusters).Labels;
             var found = Measured(rows, BySize(labels, clusters), clusters, options.Threads);
             var mean = found.Silhouette.Average();
             tried.Add((clusters, mean));

@@ -22,20 +22,29 @@ internal sealed class CircuitRun
     public CircuitAblationOptions Options { get; }
     public IReadOnlyList<CircuitPrompt> Prompts { get; }
 
+    /// <summary>Groups that were moved alone, and what each did is <see cref="CircuitAblation.GroupMetrics"/>; empty without.</summary>
+    public IReadOnlyList<CircuitGroup> Groups { get; private init; } = [];
+
+    /// <summary>The mean over the prompts of what moving a group does to the metric.</summary>
+    public double EffectOf(int group) => Prompts.Average(p => p.Result.GroupMetrics[group] - p.Result.CleanMetric);
+
     /// <summary>What of the metric was taken from the circuit's run, in words; null: nothing, or it is of no run.</summary>
     public string? Taken { get; private init; }
 
+    /// <summary>A circuit that is of no run.</summary>
     /// <param name="request">Target and foil come from the prompts' tasks; the BOS, where it is left open, from the dictionaries.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used.</exception>
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static CircuitRun Find(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitRequest request,
+    public static CircuitRun Find(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask> tasks, CircuitRequest request,
         IProgress<string>? progress = null)
     {
-        var (options, bos) = (request.Ablation, request.PrependBos ?? model.PrependsBos);
-        return Ablate(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Metric.Position))],
-            options, progress);
+        var bos = request.PrependBos ?? model.PrependsBos;
+        var groups = source.Groups(model, estimates: false);
+        var options = Completed(request.Ablation, source, groups);
+        return Ablate(model, source.Circuit(model), [.. tasks.Select(t =>
+            (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Metric.Position))], options, progress).With(groups, null);
     }
 
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
@@ -43,12 +52,12 @@ internal sealed class CircuitRun
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
     /// <exception cref="RunDirectoryException">A value in run.json cannot be used.</exception>
     /// <inheritdoc path="/exception"
-    /// cref="Find(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitRequest, IProgress{string}?)"/>
+    /// cref="Find(LoadedModel, CircuitSource, IReadOnlyList{PromptTask}, CircuitRequest, IProgress{string}?)"/>
     public static CircuitRun FindAgain(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
         IProgress<string>? progress = null)
     {
-        var circuit = source.Circuit(model);
-        var (options, taken) = (request.Ablation, new List<string>());
+        var groups = source.Groups(model, estimates: tasks is null && IsAsTheRunDid(source, request));
+        var (options, taken) = (Completed(request.Ablation, source, groups), new List<string>());
         if (request.Metric is { } kind)
         {
             options = options with { Metric = options.Metric with { Kind = kind } };
@@ -72,12 +81,20 @@ internal sealed class CircuitRun
         var prompts = tasks is null
             ? OwnPrompts(source, model, request, (target, foil), taken)
             : [.. tasks.Select(t => Other(model, source, t, request, taken))];
-        var found = Ablate(model, circuit, prompts, options, progress);
-        return new CircuitRun(model, circuit, options, found.Prompts)
-        {
-            Taken = taken.Count == 0 ? null : string.Join(", ", taken.Distinct()),
-        };
+        return Ablate(model, source.Circuit(model), prompts, options, progress)
+            .With(groups, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()));
     }
+
+    private CircuitRun With(IReadOnlyList<CircuitGroup> groups, string? taken) =>
+        new(_model, Circuit, Options, Prompts) { Groups = Options.Keep ? [] : groups, Taken = taken };
+
+    private static CircuitAblationOptions Completed(CircuitAblationOptions asked, CircuitSource source,
+        IReadOnlyList<CircuitGroup> groups) => asked with { MovesErrors = source.ListsErrors, Groups = [.. groups.Select(g => g.Nodes)] };
+
+    // so that the run's effects are estimates of what is measured
+    private static bool IsAsTheRunDid(CircuitSource source, CircuitRequest request) =>
+        request is { Metric: null, Target: null, Foil: null, Ablation.Metric.Position: null }
+            && request.Ablation.Coefficient == ((source.Run as AblationRunRecord)?.Options?.Coefficient ?? 0);
 
     private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, LoadedModel model,
         CircuitRequest request, (int? Target, int? Foil) asked, List<string> taken)
@@ -90,7 +107,7 @@ internal sealed class CircuitRun
         if (request.Ablation.Metric.Position is null) taken.Add("position");
         // another target has another foil
         return [.. own.Select(p => (new PromptTask(p.Text, Id: own.Count == 1 ? null : p.Id),
-            new PromptTokens(p.Clean, null, target ?? p.Target, foil ?? (target is null ? p.Foil : null)),
+            new PromptTokens(p.Clean, p.Patch, target ?? p.Target, foil ?? (target is null ? p.Foil : null)),
             request.Ablation.Metric.Position ?? p.Position))];
     }
 
@@ -123,13 +140,17 @@ internal sealed class CircuitRun
         IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options,
         IProgress<string>? progress)
     {
-        circuit.RequireFeatures(model);
+        if (options.MovesErrors) circuit.RequireNodes(model);
+        else circuit.RequireFeatures(model);
         var results = new List<CircuitPrompt>();
         foreach (var (task, tokens, position) in prompts)
         {
             progress?.Report($"prompt {results.Count + 1} of {prompts.Count}");
-            var result = CircuitAblation.Run(model, tokens.Clean, circuit,
-                options with { Metric = new(options.Metric.Kind, position, tokens.Target, tokens.Foil) });
+            var result = CircuitAblation.Run(model, tokens.Clean, circuit, options with
+            {
+                Metric = new(options.Metric.Kind, position, tokens.Target, tokens.Foil),
+                GroupPatch = options.Coefficient == 0 ? tokens.Patch : null,
+            });
             results.Add(new CircuitPrompt(task, tokens, result));
         }
         return new CircuitRun(model, circuit, options, results);

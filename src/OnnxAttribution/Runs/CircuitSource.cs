@@ -10,25 +10,32 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
-internal sealed class CircuitSource
+/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a subgraph.json, a text file, or the short text itself.</summary>
+internal sealed partial class CircuitSource
 {
     private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
+    private readonly string? _runPath;
 
     private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,
-        RunRecord? run, string? path) =>
-        (_text, _nodes, Run, Path) = (text, nodes, run, path);
+        RunRecord? run, string? path, string? runPath = null) =>
+        (_text, _nodes, Run, Path, _runPath) = (text, nodes, run, path, runPath);
 
     /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
     public RunRecord? Run { get; }
 
-    /// <summary>The run directory, nodes.parquet or text file; null for a short text.</summary>
+    /// <summary>The run directory, nodes.parquet, subgraph.json or text file; null for a short text.</summary>
     public string? Path { get; }
 
+    /// <summary>What a subgraph.json holds; null: it is none.</summary>
+    public Subgraph? Subgraph { get; private init; }
+
+    /// <summary>Whether nodes were listed one by one, error nodes too: of a run all are taken, and its errors stay.</summary>
+    public bool ListsErrors => _nodes is null || Subgraph is not null;
+
     /// <summary>The directory of <see cref="Run"/>.</summary>
-    public string RunPath => System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path!)) is var full
-        && File.Exists(full) ? System.IO.Path.GetDirectoryName(full)! : full;   // its nodes.parquet
+    public string RunPath => _runPath ?? (System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path!)) is var full
+        && File.Exists(full) ? System.IO.Path.GetDirectoryName(full)! : full);   // its nodes.parquet
 
     /// <summary>The metric of the run; null where no run says so.</summary>
     /// <exception cref="RunDirectoryException">It is none that there is.</exception>
@@ -37,7 +44,7 @@ internal sealed class CircuitSource
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
     public string ModelPath =>
-        Run?.ModelPath is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
+        Run?.ModelPath is { } path && BundlePath.Of(RunPath, path) is var place && Directory.Exists(place) ? place
             : throw new CircuitException($"{Path} was made with {Run?.ModelPath ?? "a model that it does not name"}, "
                 + "which is not there; name where the bundle is now")
             {
@@ -47,6 +54,7 @@ internal sealed class CircuitSource
     /// <param name="given">A path, a run directory with a separate circuit's number such as <c>runs/copyright#2</c>, or a text such as
     /// <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
+    /// <exception cref="SubgraphException">It is JSON, and no subgraph.</exception>
     /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>
     public static CircuitSource Open(string given, CancellationToken cancel = default)
     {
@@ -59,7 +67,11 @@ internal sealed class CircuitSource
                 : throw new CircuitException($"there is no file '{given}', and it is no circuit; "
                     + $"give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }
-        if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
+        if (!IsParquet(given))
+        {
+            var text = Text(given);
+            return text.TrimStart().StartsWith('{') ? OfSubgraph(given, cancel) : new CircuitSource(text, null, null, given);
+        }
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunNames.RecordFile);
         return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFile.Read(beside).Record : null, given);
     }
@@ -120,12 +132,14 @@ internal sealed class CircuitSource
     public Circuit Circuit(LoadedModel model)
     {
         RequireModel(model.Path, model.BundleHash);
-        var circuit = _nodes is null
-            ? CircuitText.Parse(_text, model, Path)
+        var circuit = Subgraph is { } subgraph ? new Circuit(subgraph.Pins.SelectMany(n => Nodes(n, model)))
+            : _nodes is null ? CircuitText.Parse(_text, model, Path)
             : new Circuit(_nodes.Where(n => n.Kept).SelectMany(n => Nodes(n, model)));
         if (Path is not null && circuit.Nodes.Count == 0)
         {
-            throw new CircuitException(_nodes is null
+            throw new CircuitException(Subgraph is not null
+                ? $"{Path} pins no node, so there is no circuit; pin some on the page, and save it"
+                : _nodes is null
                 ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312"
                 : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or without pruning");
         }

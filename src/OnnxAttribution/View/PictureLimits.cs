@@ -1,3 +1,5 @@
+using OnnxAttribution.Store;
+
 namespace OnnxAttribution.View;
 
 /// <summary>How much of a run is drawn: a graph of a hundred thousand edges is no picture.</summary>
@@ -11,4 +13,7 @@ internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000)
 
     /// <summary>What a drawing holds that nobody can zoom into.</summary>
     public const int StillEdges = 300;
+
+    /// <summary>Nodes that are drawn whatever their effect; null: none are chosen.</summary>
+    public Subgraph? Subgraph { get; init; }
 }

@@ -51,8 +51,15 @@ internal sealed class RunPicture
     /// <summary>What its features are said to stand for.</summary>
     public RunLabels Labels { get; private set; } = RunLabels.None;
 
-    /// <summary>A node's label; null: it has none.</summary>
-    public string? LabelOf(PictureNode node) => node.IsMetric || node.IsError ? null : Labels[node.Site!.Name, node.Feature]?.Label;
+    /// <summary>Chosen nodes, of which each is drawn, by the run's names of its sites; null: none are.</summary>
+    public Subgraph? Subgraph { get; private init; }
+
+    /// <summary>Groups that features may be put in; null: nobody has looked for alike decoder rows.</summary>
+    public SuggestedGroups? Suggested { get; set; }
+
+    /// <summary>A node's label, the reader's own before the bundle's; null: it has none.</summary>
+    public string? LabelOf(PictureNode node) => node.IsMetric ? null
+        : Subgraph?.LabelOf(node.Site!.Name, node.Feature) ?? (node.IsError ? null : Labels[node.Site!.Name, node.Feature]?.Label);
 
     /// <summary>The drawn features, each once, in the order of <see cref="Nodes"/>.</summary>
     public IEnumerable<(Site Site, int Feature)> Features =>
@@ -70,6 +77,7 @@ internal sealed class RunPicture
     /// <summary>Reads a run and chooses what is drawn.</summary>
     /// <param name="path">The run directory.</param>
     /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
+    /// <exception cref="SubgraphException">A chosen node is none of the run's.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static RunPicture Read(string path, PictureLimits? limits = null, CancellationToken cancel = default)
     {
@@ -90,7 +98,8 @@ internal sealed class RunPicture
         var header = new PictureHeader(stored.Record);
         var circuits = SeparateCircuits.Of(stored.Nodes.Count, stored.Edges.Span);
         if (limits.Component is { } asked) RunDirectoryException.RequireCircuit(path, asked, circuits);
-        var (places, edges) = Choose(stored, limits, circuits);
+        var subgraph = limits.Subgraph is { } given ? SubgraphNodes.Named(given, stored, path) : null;
+        var (places, edges) = Choose(stored, limits, circuits, SubgraphNodes.Of(subgraph, stored));
         var order = SiteOrder(stored);
         places = [.. places.OrderBy(i => order[stored.Nodes[i].Site])
             .ThenBy(i => stored.Nodes[i].Position)
@@ -110,25 +119,28 @@ internal sealed class RunPicture
             Edges =
                 [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header))],
             Stored = stored,
+            Subgraph = subgraph,
             KeptNodes = stored.Nodes.Count(n => n.Kept),
             IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),
         };
     }
 
-    private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits, int[] circuits)
+    private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits, int[] circuits,
+        IReadOnlySet<int> chosen)
     {
         var kept = Enumerable.Range(0, stored.Nodes.Count)
             .Where(i => stored.Nodes[i].Kept && (limits.Component is null || circuits[i] == limits.Component))
             .OrderByDescending(i => Math.Abs(Known(stored.Nodes[i].Effect)))
             .Take(limits.Nodes)
             .ToHashSet();
+        kept.UnionWith(chosen);
         var between = new List<CausalEdge>();
         foreach (var e in stored.Edges.Span)
         {
             if (kept.Contains(e.Up) && (e.Down == CausalEdge.Metric || kept.Contains(e.Down))) between.Add(e);
         }
         var edges = between.OrderByDescending(e => Math.Abs(e.Effect)).Take(limits.Edges).ToList();
-        if (edges.Count < between.Count) kept.IntersectWith(edges.SelectMany(e => (int[])[e.Up, e.Down]));
+        if (edges.Count < between.Count) kept.IntersectWith(edges.SelectMany(e => (int[])[e.Up, e.Down]).Concat(chosen));
         return ([.. kept], edges);
     }
 

@@ -13,6 +13,8 @@ public partial class MessageTests
     {
         ["View/DashboardCards.cs"] = "who reads a page has no program at hand that could name the command",
         ["Dashboards/CollectionState.cs"] = "the first words of a file tell its format",
+        ["Store/SubgraphFile.cs"] = "the first words of a file tell its format",
+        ["View/Page/AblateLine.cs"] = "who reads a page copies the command from it",
     };
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class ClusterGoldenTests
     public void Joins_are_those_of_average_linkage(string name)
     {
         using var golden = Golden(name);
-        var joins = AverageLinkage.Joins(Rows(golden), threads: 2, TestContext.Current.CancellationToken);
+        var joins = Linkage.Joins(Rows(golden), threads: 2, TestContext.Current.CancellationToken);
         var merges = golden.RootElement.GetProperty("merges").EnumerateArray().ToList();
         Assert.Equal(merges.Count, joins.Count);
         foreach (var (merge, join) in merges.Zip(joins))
@@ -30,12 +30,12 @@ public sealed class ClusterGoldenTests
     {
         using var golden = Golden(name);
         var rows = Rows(golden);
-        var joins = AverageLinkage.Joins(rows, threads: 1, TestContext.Current.CancellationToken);
+        var joins = Linkage.Joins(rows, threads: 1, TestContext.Current.CancellationToken);
         var truth = Integers(golden.RootElement.GetProperty("truth"));
         foreach (var cut in golden.RootElement.GetProperty("cuts").EnumerateArray())
         {
             var clusters = cut.GetProperty("clusters").GetInt32();
-            var labels = AverageLinkage.Cut(joins, clusters);
+            var labels = Linkage.Cut(joins, clusters);
             Assert.Equal(1, AdjustedRand.Index(labels, Integers(cut.GetProperty("labels"))));
             Assert.Equal(clusters, labels.Distinct().Count());
             Assert.Equal(cut.GetProperty("rand").GetDouble(), AdjustedRand.Index(labels, truth), 1e-12);

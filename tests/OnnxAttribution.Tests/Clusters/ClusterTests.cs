@@ -68,10 +68,52 @@ public sealed class ClusterTests
     public void Average_linkage_says_its_limit()
     {
         var rows = new UnitVectors();
-        for (var i = 0; i <= AverageLinkage.Most; i++) rows.Add([i % 7], [1]);
-        var message = Assert.Throws<ClusterException>(() => AverageLinkage.Joins(rows, 1, CancellationToken.None)).Message;
+        for (var i = 0; i <= Linkage.Most; i++) rows.Add([i % 7], [1]);
+        var message = Assert.Throws<ClusterException>(() => Linkage.Joins(rows, 1, CancellationToken.None)).Message;
         Assert.Equal("average linkage compares every two prompts, and takes 10,000 at most, not 10,001; take the method kmeans", message);
     }
+
+    [Fact]
+    public void Complete_linkage_joins_by_the_largest_distance_of_two()
+    {
+        var random = new Random(7);
+        for (var sample = 0; sample < 20; sample++)
+        {
+            var rows = new UnitVectors();
+            for (var i = 0; i < 24; i++) rows.Add([.. Enumerable.Range(0, 5).Select(_ => random.NextSingle() - 0.3f)]);
+            var joins = Linkage.CompleteJoins(rows, threads: 2, CancellationToken.None);
+            Assert.Equal(Naive(rows), joins.Select(j => j.Distance), (a, b) => Math.Abs(a - b) < 1e-9);
+            // cut anywhere, no two of a cluster are farther apart than the last join
+            var dense = new float[rows.Width];
+            for (var made = 1; made < joins.Count; made += 5)
+            {
+                var labels = Linkage.Cut(joins, rows.Count - made);
+                foreach (var (i, j) in Pairs(rows.Count).Where(p => labels[p.One] == labels[p.Other]))
+                {
+                    Assert.True(1 - rows.Cosine(i, j, dense) <= joins[made - 1].Distance + 1e-9);
+                }
+            }
+        }
+    }
+
+    // the two nearest clusters by all their pairs, again and again
+    private static List<double> Naive(UnitVectors rows)
+    {
+        var (dense, clusters, result) = (new float[rows.Width], Enumerable.Range(0, rows.Count).Select(i => (List<int>)[i]).ToList(),
+            new List<double>());
+        while (clusters.Count > 1)
+        {
+            var (one, other, distance) = Pairs(clusters.Count).Select(p => (p.One, p.Other, clusters[p.One].SelectMany(i =>
+                clusters[p.Other].Select(j => 1 - rows.Cosine(i, j, dense))).Max())).MinBy(p => p.Item3);
+            clusters[one].AddRange(clusters[other]);
+            clusters.RemoveAt(other);
+            result.Add(distance);
+        }
+        return [.. result.Order()];
+    }
+
+    private static IEnumerable<(int One, int Other)> Pairs(int count) =>
+        Enumerable.Range(0, count).SelectMany(i => Enumerable.Range(i + 1, count - i - 1).Select(j => (i, j)));
 
     [Fact]
     public void Cancelled_it_ends()

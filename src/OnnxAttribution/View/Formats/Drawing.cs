@@ -52,6 +52,9 @@ internal sealed class Drawing(string run, string format, string? figure)
 
     public PictureLimits Limits { get; init; } = new();
 
+    /// <summary>A subgraph.json, or graph JSON of the run with pins and supernodes; null: nothing is chosen.</summary>
+    public string? Subgraph { get; init; }
+
     public SvgTheme Theme { get; init; } = SvgTheme.Light;
 
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
@@ -65,6 +68,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// or a Parquet file is to be drawn as something else than a curve.</exception>
     /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table,
     /// or the file exists or cannot be written.</exception>
+    /// <exception cref="SubgraphException"><see cref="Subgraph"/> cannot be read, or is of another run.</exception>
     /// <exception cref="Bundles.BundleException"><see cref="Model"/> is no bundle.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public string? Write(string file, bool force, CancellationToken cancel = default)
@@ -81,11 +85,12 @@ internal sealed class Drawing(string run, string format, string? figure)
             BatchPage.Write(_run, file, cancel);
             return null;
         }
-        var picture = RunPicture.Read(_run, Limits, cancel);
+        var picture = Picture(cancel);
         switch (format)
         {
             case "html":
                 var details = FeatureDetails.Of(picture, Model, cancel);
+                picture.Suggested = AlikeNodes.Of(picture, Model, cancel);
                 DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, output), cancel);
                 return details.PageNote;
             case "svg":
@@ -111,7 +116,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     public (GraphFolderSummary Summary, string? Note) WriteFolder(GraphFolder folder, CancellationToken cancel = default)
     {
         RequireRun();
-        var picture = RunPicture.Read(_run, Limits, cancel);
+        var picture = Picture(cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);
         return (folder.Write(picture, details, cancel), details.ContextNote);
     }
@@ -126,7 +131,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     public (string Path, string? Note) WriteLive(string? place, bool force, CancellationToken cancel = default)
     {
         RequireRun();
-        var picture = RunPicture.Read(_run, Limits, cancel);
+        var picture = Picture(cancel);
         var model = LiveModel.Of(picture, Model, cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);
         var own = Path.Combine(_run, LiveName);
@@ -135,6 +140,16 @@ internal sealed class Drawing(string run, string format, string? figure)
         if (inFolder) LivePage.WriteFolder(picture, details, model, to, cancel);
         else LivePage.WriteFile(picture, details, model, to, cancel);
         return (inFolder ? Path.Combine(to.Place, LivePage.Index) : to.Place, details.PageNote);
+    }
+
+    private RunPicture Picture(CancellationToken cancel) =>
+        RunPicture.Read(_run, Limits with { Subgraph = Subgraph is { } file ? ReadSubgraph(file) : null }, cancel);
+
+    private static Subgraph ReadSubgraph(string file)
+    {
+        using var document = SubgraphFile.Parse(file);
+        return GraphJsonSubgraph.Is(document.RootElement) ? GraphJsonSubgraph.Read(document.RootElement, file)
+            : SubgraphFile.Read(document.RootElement, file);
     }
 
     private void RequireRun()

@@ -46,7 +46,7 @@ internal static partial class GraphJson
         json.WriteStartObject();
         json.WritePropertyName("metadata");
         GraphJsonHeader.Metadata(json, picture, places, given);
-        GraphJsonHeader.State(json);
+        GraphJsonHeader.State(json, picture, places);
         Nodes(json, picture, places, given);
         Links(json, picture, places);
         json.WriteEndObject();
@@ -113,8 +113,9 @@ internal static partial class GraphJson
             ? $"{layer}_-1-{places.Column(node)}"
             : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
         // rows are sites where they are not the model's layers
-        json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}"
-            : places.IsModelLayer ? Harmless(label, LabelLetters) : $"{Harmless(label, LabelLetters)} · {node.Label}");
+        var shown = label is null ? "" : ViewerText.Harmless(label, LabelLetters);
+        json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {ViewerText.Harmless(node.Token)}"
+            : places.IsModelLayer ? shown : $"{shown} · {node.Label}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -124,6 +125,7 @@ internal static partial class GraphJson
         json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
         if (label is not null) json.WriteString("feature_label", label);
+        GraphJsonSubgraph.WriteLabel(json, picture, node);
         json.WriteString("token", node.Token);
         Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
         Number(json, "gradient", node.Gradient);
@@ -188,8 +190,11 @@ internal static partial class GraphJson
     }
 
     // the viewer cuts at the first quotation mark, and reads the number between the first "(p=" and the next ")"
-    private static string OutputText(string token, double probability) => string.Create(CultureInfo.InvariantCulture,
-        $"Output \"{Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})");
+    private static string OutputText(string token, double probability)
+    {
+        var text = ViewerText.Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal);
+        return string.Create(CultureInfo.InvariantCulture, $"Output \"{text}\" (p={probability:0.000})");
+    }
 
     private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column, PictureNode? node)
     {
@@ -201,7 +206,7 @@ internal static partial class GraphJson
         json.WriteNumber("ctx_idx", column);
         json.WriteString("feature_type", "embedding");
         json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"E_{id}-{column}"));
-        json.WriteString("clerp", $"Emb: {Harmless(places.Columns[column])}");
+        json.WriteString("clerp", $"Emb: {ViewerText.Harmless(places.Columns[column])}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -261,10 +266,6 @@ internal static partial class GraphJson
 
     [GeneratedRegex(@"^[\w.-]+/[\w.-]+$")]
     private static partial Regex IsAddress();
-
-    // the viewer puts clerps into its page as HTML
-    private static string Harmless(string text, int letters = 40) =>
-        TokenLabel.Of(text, letters).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

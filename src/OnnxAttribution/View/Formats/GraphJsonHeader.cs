@@ -87,15 +87,12 @@ internal static partial class GraphJsonHeader
                 : " The run says no probability of the output: its token_prob is 1, which weighs it and is no probability.");
     }
 
-    /// <summary>Writes the state that a viewer opens with.</summary>
-    public static void State(Utf8JsonWriter json)
+    /// <summary>Writes the state that a viewer opens with: what is pinned and grouped.</summary>
+    public static void State(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
     {
         json.WriteStartObject("qParams");
         json.WriteString("linkType", "both");
-        json.WriteStartArray("pinnedIds");
-        json.WriteEndArray();
-        json.WriteStartArray("supernodes");
-        json.WriteEndArray();
+        GraphJsonSubgraph.Write(json, picture, places);
         json.WriteString("clickedId", "");
         json.WriteString("sg_pos", "");
         json.WriteEndObject();

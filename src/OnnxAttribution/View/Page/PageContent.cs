@@ -6,7 +6,17 @@ namespace OnnxAttribution.View.Page;
 /// A number that the run does not know is null, and numbers have five digits (<see cref="FiveDigits"/>).</summary>
 internal sealed record PageContent(int Version, string Title, PageRun Run, PageLayout Layout, IReadOnlyList<PageSite> Sites,
     IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageTable? Validation, PageTable? Certificate,
-    PageHeads? Heads, IReadOnlyList<PageScore> Scores, IReadOnlyList<string> Strings);
+    PageHeads? Heads, IReadOnlyList<PageScore> Scores, IReadOnlyList<string> Strings)
+{
+    /// <summary>What is pinned and grouped at first; null: nothing.</summary>
+    public required PageSubgraph? Subgraph { get; init; }
+
+    /// <summary>Groups that nodes may be put in.</summary>
+    public required IReadOnlyList<PageSuggestion> Suggestions { get; init; }
+
+    /// <summary>Why decoder rows were not compared for them; null: they were.</summary>
+    public required string? SuggestionNote { get; init; }
+}
 
 /// <summary>What was asked, and what came out.</summary>
 internal sealed record PageRun
@@ -41,11 +51,27 @@ internal sealed record PageRun
     public required string? Finished { get; init; }
     public required string Version { get; init; }
     public required bool Dashboards { get; init; }
+    public string Directory { get; init; } = "";
+    public string? Bundle { get; init; }
+    public string? Ablate { get; init; }
     public required string? Note { get; init; }
 }
 
 /// <summary>A prompt of a merged graph, what was asked of it, and the page of its own graph, relative to this one.</summary>
 internal sealed record PagePrompt(string Name, string Text, string Metric, double? Value, string? Page);
+
+/// <summary>Chosen nodes: indices of the page's, groups of them, labels of features or errors, and notes.</summary>
+internal sealed record PageSubgraph(IReadOnlyList<int> Pins, IReadOnlyList<PageGroup> Groups, IReadOnlyList<PageLabel> Labels,
+    string Notes);
+
+/// <summary>Nodes that are read as one.</summary>
+internal sealed record PageGroup(string Name, IReadOnlyList<int> Nodes);
+
+/// <summary>A label of the reader's own: index of the page's features, and the text.</summary>
+internal sealed record PageLabel(int Feature, string Label);
+
+/// <summary>Nodes that are alike: in what (<c>decoder</c>, <c>edges</c>), which, and the least cosine of two of them.</summary>
+internal sealed record PageSuggestion(string By, IReadOnlyList<int> Nodes, double Least);
 
 /// <summary>A next token and its probability in the clean run.</summary>
 internal sealed record PageToken(string Token, double Probability);

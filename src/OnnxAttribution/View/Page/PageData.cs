@@ -45,9 +45,21 @@ internal sealed class PageData
         var layout = PictureLayout.Of(_picture);
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
         var heads = new PageAttention(_picture);
-        return new PageContent(1, _picture.Header.Title, Run(), Layout(layout), [.. _picture.Sites.Select(
+        var chosen = new PageChoice(_picture, _features);
+        var run = Run() with
+        {
+            Directory = _picture.Path,
+            Bundle = _picture.Header.BundleHash,
+            Ablate = AblateLine.Of(_picture),
+        };
+        return new PageContent(1, _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
-            features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All);
+            features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All)
+        {
+            Subgraph = chosen.Subgraph(),
+            Suggestions = chosen.Suggestions(),
+            SuggestionNote = chosen.Note,
+        };
     }
 
     private PageRun Run()

@@ -40,6 +40,11 @@ export interface Run {
   finished: string | null;
   version: string;
   dashboards: boolean;
+  /** The run directory as it was named, and the model's hash: which run a saved subgraph is of. */
+  directory: string;
+  bundle: string | null;
+  /** The command that ablates nodes in the run's prompt, without the nodes; null where circuits cannot be. */
+  ablate: string | null;
   note: string | null;
 }
 
@@ -50,6 +55,33 @@ export interface Prompt {
   metric: string;
   value: Known;
   page: string | null;
+}
+
+/** Chosen nodes: every node of a group is pinned, no node is in two groups. */
+export interface Subgraph {
+  pins: number[];
+  groups: Group[];
+  labels: Label[];
+  notes: string;
+}
+
+/** Nodes that are read as one. */
+export interface Group {
+  name: string;
+  nodes: number[];
+}
+
+/** The reader's own label of a feature, or of a site's error: index of `features`. */
+export interface Label {
+  feature: number;
+  label: string;
+}
+
+/** Nodes that are alike: `least` is the least cosine of two of them. */
+export interface Suggestion {
+  by: "decoder" | "edges";
+  nodes: number[];
+  least: number;
 }
 
 export interface Token {
@@ -219,6 +251,11 @@ export interface PageData {
   certificate: Table | null;
   heads: Heads | null;
   scores: Score[];
+  /** What is chosen at first; null: nothing. */
+  subgraph: Subgraph | null;
+  suggestions: Suggestion[];
+  /** Why decoder rows were not compared; null: they were. */
+  suggestionNote: string | null;
 }
 
 export function readPage(): PageData {

@@ -1,8 +1,10 @@
 import { Axes } from "./axes";
 import { Camera } from "./camera";
+import { Chosen } from "./chosen";
 import { readPage } from "./contract";
 import { Controls } from "./controls";
 import { Filter } from "./filter";
+import { Gestures } from "./gestures";
 import { writeHeader } from "./header";
 import { listenToKeys } from "./keys";
 import { writeLegend } from "./legend";
@@ -12,7 +14,7 @@ import { Panel } from "./panel";
 import { listenToPointer } from "./pointer";
 import { Scene } from "./scene";
 import { Search } from "./search";
-import { Store } from "./state";
+import { Store, type State } from "./state";
 import { Strokes } from "./strokes";
 import { Tags } from "./tags";
 import { byId, count, plain } from "./text";
@@ -61,7 +63,8 @@ const panel = new Panel(graph, word, {
   pointAtNode: node => store.update({ pointed: node }),
 });
 listenToKeys(graph, scene, store, camera, search);
-listenToPointer(graph, store, camera, () => search.clear(), reveal);
+const chosen = new Chosen(graph);
+const gestures = new Gestures(graph, chosen, store, scene, camera, listenToPointer(graph, store, camera, () => search.clear(), reveal));
 byId("help-open").addEventListener("click", () => byId<HTMLDialogElement>("help").showModal());
 
 function drawEdges(): void {
@@ -75,6 +78,10 @@ function drawTags(): void {
 }
 
 let told: number | null = null;
+function tell(node: number | null, state: State): void {
+  panel.show((told = node), state);
+  gestures.pane.dress(node);
+}
 store.onChange((state, changed) => {
   if (changed.has("seen")) scene.show(state.seen);
   if (changed.has("sign")) scene.colour(state.sign);
@@ -107,7 +114,7 @@ store.onChange((state, changed) => {
     light.draw(state);
   // what was last looked at stays in the panel, so that it can be read
   const node = state.hover ?? state.pin ?? (changed.has("pin") ? null : told);
-  if (node !== told || changed.has("pin") || changed.has("sign")) panel.show((told = node), state);
+  if (node !== told || changed.has("pin") || changed.has("sign")) tell(node, state);
   axes.shade(state.pointed ?? state.hover ?? state.pin);
   if (["seen", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) remember();
 });
@@ -119,9 +126,30 @@ function settleLater(): void {
   settling = setTimeout(() => {
     drawTags();
     const { nodes } = store.state.seen;
-    if (told === null && nodes.some((n, i) => n !== listed[i])) panel.show(null, store.state);
+    if (told === null && nodes.some((n, i) => n !== listed[i])) tell(null, store.state);
     listed = nodes;
   }, 200);
+}
+
+store.beside = chosen;
+chosen.onChange(() => {
+  nameOwn();
+  gestures.pane.dress(told);
+  remember();
+});
+
+/** Labels of the reader's own stand beside numbers as any label does. */
+function nameOwn(): void {
+  const own = new Map(chosen.now.labels.map(l => [l.feature, l.label]));
+  const renamed = graph.page.nodes.flatMap((n, i) => (n.f >= 0 && own.get(n.f) !== graph.own.get(n.f) ? [i] : []));
+  if (renamed.length === 0) return;
+  graph.own = own;
+  for (const i of renamed) {
+    scene.rename(i);
+    tags.rename(i);
+  }
+  drawTags();
+  light.draw(store.state);
 }
 
 let writing = 0;
@@ -163,9 +191,11 @@ repaint = () => {
 };
 repaint();
 writeLegend(graph, store.state);
-panel.show(told, store.state);
+tell(told, store.state);
 store.restore(location.hash);
+nameOwn();
 if (store.state.pin !== null) reveal(store.state.pin);
+if (chosen.now.pins.length > 0) gestures.pane.toggle(true);
 document.documentElement.dataset.ready = "true";
 
 export { choose, graph, store, word };

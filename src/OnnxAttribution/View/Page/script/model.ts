@@ -15,6 +15,8 @@ export interface Paths {
 
 /** The graph and the questions that are asked of it. Edges are sorted by falling |effect|, so the strongest n are those below n. */
 export class Graph {
+  /** Labels of the reader's own, by feature. */
+  own: ReadonlyMap<number, string> = new Map();
   readonly ins: number[][];
   readonly outs: number[][];
   /** Nodes of each row from the left, line by line; rows from the bottom. */

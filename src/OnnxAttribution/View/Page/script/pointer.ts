@@ -6,8 +6,15 @@ import { byId } from "./text";
 /** A dot far out is smaller than a finger: whatever is this near to it, in pixels, means it. */
 const REACH = { mouse: 8, touch: 22 };
 
-/** Pointing at nodes, and clicking them. `cleared` is called before a click changes what is pinned. */
-export function listenToPointer(graph: Graph, store: Store, camera: Camera, cleared: () => void, reveal: (node: number) => void): void {
+/** Pointing at nodes, and clicking them. `cleared` is called before a click changes what is pinned. Returns what says which node lies
+ * under the pointer. */
+export function listenToPointer(
+  graph: Graph,
+  store: Store,
+  camera: Camera,
+  cleared: () => void,
+  reveal: (node: number) => void,
+): (event: PointerEvent | MouseEvent) => number | null {
   const view = byId("view");
 
   const under = (event: PointerEvent | MouseEvent): number | null => {
@@ -45,6 +52,7 @@ export function listenToPointer(graph: Graph, store: Store, camera: Camera, clea
     if (node !== null && event.target instanceof Element && event.target.matches(":focus-visible")) reveal(node);
   });
   view.addEventListener("focusout", () => store.update({ hover: null }));
+  return under;
 }
 
 function nodeOf(target: EventTarget | null): number | null {

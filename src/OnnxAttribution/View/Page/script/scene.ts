@@ -139,10 +139,19 @@ export class Scene {
     );
   }
 
+  /** Writes a node's word anew. */
+  rename(i: number): void {
+    const fresh = this.box(i);
+    this.nodes[i].replaceChildren(...fresh.childNodes);
+    this.nodes[i].setAttribute("aria-label", fresh.getAttribute("aria-label") ?? "");
+  }
+
   /** What stands beside a node's number; of the metric what is explained. */
   word(i: number): string {
     const { target, foil } = this.graph.page.run;
     if (i === this.graph.metric) return target === null ? "" : visible(target) + (foil === null ? "" : ` − ${visible(foil)}`);
+    const own = this.graph.own.get(this.graph.node(i).f);
+    if (own !== undefined) return own;
     const feature = this.graph.feature(i);
     return wordOf(feature?.word ?? null, feature?.label !== null);
   }

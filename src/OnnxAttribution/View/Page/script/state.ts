@@ -29,7 +29,14 @@ const HIDDEN = { errors: "errors", lone: "unconnected", dense: "dense" } as cons
 export type Hidden = keyof typeof HIDDEN;
 const KINDS = Object.keys(HIDDEN) as Hidden[];
 
+/** What the address holds beside the state. */
+export interface Beside {
+  write(parts: URLSearchParams): void;
+  read(parts: URLSearchParams): void;
+}
+
 export class Store {
+  beside: Beside | null = null;
   private readonly listeners: Listener[] = [];
   private readonly first: State;
   state: State;
@@ -81,6 +88,7 @@ export class Store {
     if (sign !== this.first.sign) parts.set("sign", sign);
     if (theme !== "auto") parts.set("theme", theme);
     if (safe) parts.set("colours", "safe");
+    this.beside?.write(parts);
     return parts.toString();
   }
 
@@ -106,5 +114,6 @@ export class Store {
       theme: theme === "light" || theme === "dark" ? theme : "auto",
       safe: parts.get("colours") === "safe",
     });
+    this.beside?.read(parts);
   }
 }

@@ -22,11 +22,7 @@ export class Tags {
     private readonly scene: Scene,
     private readonly camera: Camera,
   ) {
-    this.texts = graph.page.nodes.map((n, i) => {
-      const word = [...plain(scene.word(i))];
-      const shown = word.length > LETTERS ? `${word.slice(0, LETTERS - 1).join("")}…` : word.join("");
-      return [plain(n.l), shown === "" ? "" : ` ${shown}`];
-    });
+    this.texts = graph.page.nodes.map((_, i) => this.text(i));
     this.order = [graph.metric, ...graph.strongest(graph.nodeCount)];
     if (this.pen !== null) this.pen.font = `${NAME_PX}px ${getComputedStyle(document.body).fontFamily}`;
   }
@@ -49,6 +45,18 @@ export class Tags {
         return svg("text", { class: name, "data-tag": node, x, y, "text-anchor": "middle" }, ...parts);
       }),
     );
+  }
+
+  /** Takes a node's word anew. */
+  rename(i: number): void {
+    this.texts[i] = this.text(i);
+    this.widths[i] = undefined;
+  }
+
+  private text(i: number): [string, string] {
+    const word = [...plain(this.scene.word(i))];
+    const shown = word.length > LETTERS ? `${word.slice(0, LETTERS - 1).join("")}…` : word.join("");
+    return [plain(this.graph.node(i).l), shown === "" ? "" : ` ${shown}`];
   }
 
   private width(i: number): number {

@@ -13,6 +13,24 @@ internal static class PageActions
 
     public static ILocator LitEdges(this IPage page) => page.Locator("svg.lit path.beam");
 
+    /// <summary>A box of the subgraph's pane: <c>n:</c> and a node's number, or <c>g:</c> and a group's name.</summary>
+    public static ILocator Box(this IPage page, string key) => page.Locator($"[data-box=\"{key}\"]");
+
+    public static ILocator Boxes(this IPage page) => page.Locator("[data-box]");
+
+    /// <summary>A button of that pane.</summary>
+    public static ILocator Tool(this IPage page, string name) => page.Locator($"[data-tool=\"{name}\"]");
+
+    /// <summary>Drops a file on the page.</summary>
+    public static Task Drop(this IPage page, string name, string text) => page.EvaluateAsync("""
+        file => new Promise(done => {
+            const data = new DataTransfer();
+            data.items.add(new File([file.text], file.name, { type: 'application/json' }));
+            document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+            setTimeout(done, 50);
+        })
+        """, new { name, text });
+
     /// <summary>Numbers of the edges that are shown.</summary>
     public static async Task<int[]> ShownNumbers(this IPage page) =>
         await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== "

@@ -103,7 +103,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
 
     // WCAG's relative luminance; the ground is the next opaque background,
     // or the box behind a node's label; hatched boxes count as their lines
-    private const string Contrast = """
+    internal const string Contrast = """
         () => {
           const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
           const parts = colour => {

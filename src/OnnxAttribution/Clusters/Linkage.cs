@@ -3,20 +3,23 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Clusters;
 
 /// <summary>
-/// Agglomerative clusters: the two whose vectors are on average nearest by cosine distance 1 − x·y are joined, again and again.
+/// Agglomerative clusters: the two whose vectors are on average (or, complete linkage, at most) nearest by cosine distance 1 − x·y are
+/// joined, again and again.
 /// 1. All distances are computed, half a matrix. 2. A chain of nearest neighbours is followed until two are each other's nearest; they are
-/// joined, with the mean of their distances weighted by size. 3. Joins are sorted by distance.
+/// joined, with the mean of their distances weighted by size, or the larger of them. 3. Joins are sorted by distance.
 /// </summary>
-/// <remarks>Müllner 2011 (arXiv:1109.2378), the nearest-neighbour chain, which is exact for average linkage.</remarks>
-internal sealed class AverageLinkage
+/// <remarks>Müllner 2011 (arXiv:1109.2378), the nearest-neighbour chain, which is exact for both linkages.</remarks>
+internal sealed class Linkage
 {
     /// <summary>As many vectors as half a matrix of distances is made for: 400 MB.</summary>
     public const int Most = 10_000;
 
     private readonly int _count;
+    private readonly bool _isComplete;
     private readonly double[] _distances;   // [n (n − 1) / 2], of i < j
 
-    private AverageLinkage(int count) => (_count, _distances) = (count, new double[(long)count * (count - 1) / 2]);
+    private Linkage(int count, bool isComplete) =>
+        (_count, _isComplete, _distances) = (count, isComplete, new double[(long)count * (count - 1) / 2]);
 
     /// <summary>All joins, the nearest first.</summary>
     /// <returns>n − 1 joins; a cluster is a vector's row or, from n on, the join that made it.</returns>
@@ -32,7 +35,19 @@ internal sealed class AverageLinkage
                 Settings = [Setting.Method]
             };
         }
-        var linkage = new AverageLinkage(rows.Count);
+        return Joined(rows, isComplete: false, threads, cancel);
+    }
+
+    /// <summary>The same by complete linkage: the distance of a join is the largest of its pairs.</summary>
+    /// <param name="rows">At most <see cref="Most"/>.</param>
+    /// <inheritdoc cref="Joins" path="/returns"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static IReadOnlyList<ClusterJoin> CompleteJoins(UnitVectors rows, int threads, CancellationToken cancel) =>
+        Joined(rows, isComplete: true, threads, cancel);
+
+    private static List<ClusterJoin> Joined(UnitVectors rows, bool isComplete, int threads, CancellationToken cancel)
+    {
+        var linkage = new Linkage(rows.Count, isComplete);
         linkage.Measure(rows, threads, cancel);
         return linkage.Sorted(linkage.Chained(cancel));
     }
@@ -113,7 +128,8 @@ internal sealed class AverageLinkage
         for (var k = 0; k < _count; k++)
         {
             if (sizes[k] == 0 || k == other) continue;
-            _distances[At(k, other)] = ((m * _distances[At(k, one)]) + (n * _distances[At(k, other)])) / (m + n);
+            var (far, near) = (_distances[At(k, one)], _distances[At(k, other)]);
+            _distances[At(k, other)] = _isComplete ? Math.Max(far, near) : ((m * far) + (n * near)) / (m + n);
         }
     }
 
@@ -145,6 +161,6 @@ internal sealed class AverageLinkage
 /// <summary>Two clusters that become one.</summary>
 /// <param name="One">A vector's row or, from n on, the join that made it.</param>
 /// <param name="Other">The larger of the two numbers.</param>
-/// <param name="Distance">The mean of 1 − x·y over their pairs.</param>
+/// <param name="Distance">The mean of 1 − x·y over their pairs, or the largest.</param>
 /// <param name="Size">Vectors of both.</param>
 internal readonly record struct ClusterJoin(int One, int Other, double Distance, int Size);
