@@ -14,7 +14,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     public void Three_tables_say_what_a_circuit_and_its_controls_do()
     {
         var output = Ablate("0:14,10;1.mlp:8", "--prompt", "Hello", "--target", "x").Done().Output;
-        Assert.Contains("circuit  3 features at 2 sites (0.resid:14; 0.resid:10; 1.mlp:8): activations × 0", output);
+        Assert.Contains("circuit  3 features at 2 sites (0:14; 0:10; 1.mlp:8): activations × 0", output);
         Assert.Contains("0 '<|endoftext|>'  1 'H'", output);
         Assert.Contains("metric   logit of 'x' after position 5: clean ", output);
         foreach (var part in (string[])["Next token", "circuit ablated", "Most moved by the circuit", "of the former",
