@@ -54,22 +54,19 @@ lint: build
 
 # PyTorch's figures where it is installed (Debian: python3-torch, libopenblas0-pthread), ours on the same shape and on Pythia's, naive
 # ablation; raw results go to benchmarks/, and the tables made from them are made anew. A quarter of an hour on a quiet machine.
-# A process is the packaged program's where 'make pack' has left one (make it anew first), else that of the build.
-PACKED = $(firstword $(wildcard artifacts/build/obj/OnnxAttribution.Cli/archive/*/onnx-attribution))
-PROGRAM = $(if $(PACKED),--program $(PACKED))
 BENCH = dotnet bench/OnnxAttribution.Bench/bin/$(CONFIG)/net10.0/OnnxAttribution.Bench.dll
 bench: build
 	@mkdir -p TestResults
 	@if $(PEER) -c 'import torch' 2>/dev/null; then \
 		echo "timing PyTorch, a minute" && \
 		$(PEER) bench/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && \
-		$(BENCH) $(PROGRAM) --record benchmarks --peers TestResults/peers.json; \
+		$(BENCH) --record benchmarks --peers TestResults/peers.json; \
 	else \
-		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(BENCH) $(PROGRAM) --record benchmarks; \
+		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(BENCH) --record benchmarks; \
 	fi
-	$(BENCH) $(PROGRAM) --refine 0 --screen --record benchmarks
+	$(BENCH) --refine 0 --screen --record benchmarks
 	$(BENCH) --batch 32 --screen --record benchmarks
-	$(BENCH) $(PROGRAM) --model-shape pythia-70m --record benchmarks
+	$(BENCH) --model-shape pythia-70m --record benchmarks
 	$(BENCH) --ablate --runs 1 --record benchmarks
 	$(BENCH) --tables README.md
 	$(BENCH) --tables docs/explanation/memory-and-speed.md

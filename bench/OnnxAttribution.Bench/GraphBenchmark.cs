@@ -25,11 +25,7 @@ internal static class GraphBenchmark
         // of a prompt of which one graph is all that there is time for
         if (request.Runs == 0) return record;
         request.Progress("timing a whole process");
-        return record with
-        {
-            ProcessSeconds = ProcessBenchmark.Run(request, program),
-            IsPackaged = ProcessBenchmark.IsPackaged(program),
-        };
+        return record with { ProcessSeconds = ProcessBenchmark.Run(request, program) };
     }
 
     private static GraphRecord Graphs(BenchRequest request, Setting setting, StoreTiming store)

@@ -34,10 +34,6 @@ internal sealed record GraphRecord(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsScreened { get; init; }
 
-    /// <summary>The process that was timed was compiled ahead of time, as packages hold it; false: .NET ran what a build leaves.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public bool IsPackaged { get; init; }
-
     public string Name => Setting.FileName + (IsScreened ? "-screened" : "")
         + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
@@ -82,7 +78,7 @@ internal sealed record GraphRecord(
         output.WriteLine($"runtime calls             {RuntimeCalls,8}");
         output.WriteLine($"peak memory               {PeakMemoryBytes / SpeedTables.GiB,8:f1} GiB");
         output.WriteLine($"first graph               {FirstSeconds,8:f1} s   (of it sessions {SessionSeconds:f1} s)");
-        output.WriteLine($"process start to Parquet  {ProcessSeconds,8:f1} s{(IsPackaged ? "   (packaged)" : "")}");
+        output.WriteLine($"process start to Parquet  {ProcessSeconds,8:f1} s");
         output.WriteLine($"{Store.Edges,-16:N0} edges    {Store.WriteSeconds,8:f1} s to sort and write, "
             + $"peak {Store.MoreMemoryBytes / SpeedTables.GiB:f2} GiB more");
         PrintExact(output);

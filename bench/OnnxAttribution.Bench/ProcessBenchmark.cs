@@ -7,22 +7,14 @@ namespace OnnxAttribution.Bench;
 /// <summary>Times the command line from its start to Parquet on disk, with the files in the page cache: they were just read.</summary>
 internal static class ProcessBenchmark
 {
-    private const int Runs = 5;
-
-    /// <summary>Whether a program is compiled ahead of time, as packages hold it, and not what a build leaves, for .NET to run.</summary>
-    public static bool IsPackaged(string program) => !program.EndsWith(".dll", StringComparison.OrdinalIgnoreCase);
-
     /// <param name="program">onnx-attribution, or its .dll.</param>
-    /// <returns>Seconds: the median of five runs, or of a long prompt one run.</returns>
+    /// <returns>Seconds.</returns>
     /// <exception cref="InvalidOperationException">It failed; the message says what it said.</exception>
-    public static double Run(BenchRequest request, string program) =>
-        Figures.Rounded(Figures.Median([.. Enumerable.Range(0, request.IsLong ? 1 : Runs).Select(_ => Once(request, program))]));
-
-    private static double Once(BenchRequest request, string program)
+    public static double Run(BenchRequest request, string program)
     {
         if (!File.Exists(program)) throw new UsageException($"--program {program} is not there; build it, or name the one to time");
         using var directory = new TemporaryPlace();
-        var isAssembly = !IsPackaged(program);
+        var isAssembly = program.EndsWith(".dll", StringComparison.OrdinalIgnoreCase);
         var start = new ProcessStartInfo(isAssembly ? "dotnet" : program) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (isAssembly) start.ArgumentList.Add(program);
         // in the random vocabulary every byte is a token, and BOS is one more
@@ -36,7 +28,7 @@ internal static class ProcessBenchmark
         var error = process.StandardError.ReadToEndAsync();
         process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return process.ExitCode == 0 ? Stopwatch.GetElapsedTime(clock).TotalSeconds
+        return process.ExitCode == 0 ? Figures.Rounded(Stopwatch.GetElapsedTime(clock).TotalSeconds)
             : throw new InvalidOperationException($"{program} failed: {error.Result.Trim()}");
     }
 }

@@ -11,7 +11,7 @@ internal static class TimingLine
     {
         var timings = run.Timings!;
         var stages = timings.Where(t => t.Key != "sessions").Select(t => $"{t.Key.Replace('_', ' ')} {t.Value:0.00}");
-        return $"time {seconds:0.00} s ({string.Join(", ", stages)}; sessions {timings["sessions"]:0.00}, in part beside them), "
+        return $"time {seconds:0.00} s ({string.Join(", ", stages)}; of it {timings["sessions"]:0.00} to make sessions), "
             + $"{run.RuntimeCalls} runtime calls, {run.Operations / 1e9:0.00} GFLOP, peak memory {Screen.Bytes(run.PeakMemoryBytes ?? 0)}";
     }
 }

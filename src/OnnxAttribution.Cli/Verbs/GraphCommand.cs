@@ -83,9 +83,7 @@ internal static class GraphCommand
         progress.Dispose();
         TwiceBegun.Warn(model, [task], request.PrependBos, isFile: false, destination.Invocation.Error);
         progress.Report("finding the graph");
-        model.Ahead.Begin(nameof(GraphCommand), [model.Context.LoadRuntime, DuckDbDatabase.Load]);
         var run = GraphRun.Find(model, task, request);
-        if (!destination.Checks.Any) model.LetGo();
         progress.Report("writing");
         var record = run.Write(destination.Directory, destination.Force);
         try

@@ -17,7 +17,7 @@ internal sealed class AtpStarGraphs : IDisposable
 
     private readonly LoadedModel _model;
     private readonly IReadOnlyList<IReadOnlyList<Value>> _blocks;
-    private readonly MadeOnce<MetricKind, PassGraph> _passes = new();
+    private readonly Dictionary<MetricKind, PassGraph> _passes = [];
 
     private AtpStarGraphs(LoadedModel model)
     {
@@ -55,7 +55,10 @@ internal sealed class AtpStarGraphs : IDisposable
     internal sealed record PassGraph(OnnxGraph Graph, GraphRunner Runner);
 
     /// <summary>The graph of the passes: one forward, and a row of backward passes.</summary>
-    public PassGraph Pass(MetricKind kind) => _passes.Of(kind, () => MakePass(kind));
+    public PassGraph Pass(MetricKind kind)
+    {
+        lock (_passes) return _passes.TryGetValue(kind, out var made) ? made : _passes[kind] = MakePass(kind);
+    }
 
     /// <summary>The session of one side of an attention.</summary>
     public GraphRunner Runner(Attention attention, int side)
@@ -65,7 +68,7 @@ internal sealed class AtpStarGraphs : IDisposable
 
     public void Dispose()
     {
-        foreach (var pass in _passes.All) pass.Runner.Dispose();
+        foreach (var pass in _passes.Values) pass.Runner.Dispose();
         foreach (var runner in Attentions.SelectMany(a => a.Runners)) runner?.Dispose();
     }
 

@@ -16,7 +16,7 @@ internal sealed class ExactGraphs : IDisposable
     public const string LogitsPosition = "exact.logits_position";
 
     private readonly LoadedModel _model;
-    private readonly MadeOnce<int, MovedSite?> _sites = new();
+    private readonly Dictionary<int, MovedSite?> _sites = [];
 
     private ExactGraphs(LoadedModel model) => _model = model;
 
@@ -29,11 +29,18 @@ internal sealed class ExactGraphs : IDisposable
     internal sealed record MovedSite(ExactSegment Segment, IReadOnlyList<int> Downstream, GraphRunner? Runner, bool LogitsKeepPositions);
 
     /// <summary>The graph of moves at a selected site; null where nothing reads it.</summary>
-    public MovedSite? At(int site) => _sites.Of(site, () => Make(site));
+    public MovedSite? At(int site)
+    {
+        lock (_sites)
+        {
+            if (!_sites.TryGetValue(site, out var made)) _sites[site] = made = Make(site);
+            return made;
+        }
+    }
 
     public void Dispose()
     {
-        foreach (var site in _sites.All) site?.Runner?.Dispose();
+        foreach (var site in _sites.Values) site?.Runner?.Dispose();
     }
 
     private MovedSite? Make(int site)

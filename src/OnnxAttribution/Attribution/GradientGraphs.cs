@@ -12,26 +12,26 @@ namespace OnnxAttribution.Attribution;
 internal sealed class GradientGraphs : IDisposable
 {
     private readonly LoadedModel _model;
-    private readonly MadeOnce<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = new();
-    private readonly MadeOnce<(MetricKind, Estimator), GraphRunner> _passes = new();
-    private readonly MadeOnce<(MetricKind, Estimator, long), long> _passBytes = new();
-    private readonly MadeOnce<(string, Estimator), SegmentJacobian?> _segments = new();
-    private readonly MadeOnce<(string, Estimator), GraphRunner> _segmentRunners = new();
-    private readonly MadeOnce<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = new();
+    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = [];
+    private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _passes = [];
+    private readonly Dictionary<(MetricKind, Estimator, long), long> _passBytes = [];
+    private readonly Dictionary<(string, Estimator), SegmentJacobian?> _segments = [];
+    private readonly Dictionary<(string, Estimator), GraphRunner> _segmentRunners = [];
+    private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
-    private readonly MadeOnce<(string, Estimator), (SegmentHeads Segment, GraphRunner? Runner)> _segmentHeads = new();
-    private readonly MadeOnce<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = new();
-    private readonly Lazy<IReadOnlyList<AttentionTensors>> _attentions;
-    private readonly MadeOnce<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = new();
-    private readonly MadeOnce<(MetricKind, Estimator), OnnxGraph> _batchGraphs = new();
-    private readonly MadeOnce<(MetricKind, Estimator), GraphRunner> _batches = new();
+    private readonly Dictionary<(string, Estimator), (SegmentHeads Segment, GraphRunner? Runner)> _segmentHeads = [];
+    private readonly Dictionary<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = [];
+    private IReadOnlyList<AttentionTensors>? _attentions;
+    private readonly Dictionary<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = [];
+    private readonly Dictionary<(MetricKind, Estimator), OnnxGraph> _batchGraphs = [];
+    private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _batches = [];
     private readonly Lazy<OnnxGraph> _anyBatch;
     private readonly Lazy<ForwardPass> _forward;
+    private readonly Lock _lock = new();
 
     private GradientGraphs(LoadedModel model)
     {
         _model = model;
-        _attentions = new(() => ModelAttentions.Of(_model), LazyThreadSafetyMode.PublicationOnly);   // asked again where it fails
         _anyBatch = new(() => model.Bundle.WithoutInterventions(batch: null));
         _forward = new(() => new ForwardPass(_model,
             _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct()));
@@ -58,12 +58,12 @@ internal sealed class GradientGraphs : IDisposable
         IReadOnlyDictionary<string, long> sizes)
     {
         var (metric, graph) = PassGraph(kind, estimator);
-        return (metric, _passes.Of((kind, estimator), () => _model.Runner(graph)), FlopCount.Of(graph, sizes));
+        return (metric, Made(_passes, (kind, estimator), () => _model.Runner(graph)), FlopCount.Of(graph, sizes));
     }
 
     /// <summary>The graph of <see cref="Pass"/>, without a session.</summary>
     public (MetricGraph Metric, OnnxGraph Graph) PassGraph(MetricKind kind, Estimator estimator) =>
-        _passGraphs.Of((kind, estimator), () => MakePass(kind, estimator));
+        Made(_passGraphs, (kind, estimator), () => MakePass(kind, estimator));
 
     /// <summary>Bytes that tensors between inputs and outputs of <see cref="Pass"/> take at once (<see cref="LiveMemory"/>).</summary>
     /// <param name="sizes">Of symbolic axes; of a model without replacements the prompt's length, which is counted once.</param>
@@ -71,7 +71,7 @@ internal sealed class GradientGraphs : IDisposable
     {
         var graph = PassGraph(kind, estimator).Graph;
         return _model.IsReplaced ? LiveMemory.Peak(graph, sizes)
-            : _passBytes.Of((kind, estimator, sizes["position"]), () => LiveMemory.Peak(graph, sizes));
+            : Made(_passBytes, (kind, estimator, sizes["position"]), () => LiveMemory.Peak(graph, sizes));
     }
 
     /// <summary>Whether the model's graph takes prompts side by side.</summary>
@@ -81,15 +81,20 @@ internal sealed class GradientGraphs : IDisposable
     public (GraphRunner Runner, OnnxGraph Graph) Batch(MetricKind kind, Estimator estimator)
     {
         var graph = BatchGraph(kind, estimator);
-        return (_batches.Of((kind, estimator), () => _model.Runner(graph)), graph);
+        return (Made(_batches, (kind, estimator), () => _model.Runner(graph)), graph);
     }
 
     /// <summary>The graph of <see cref="Batch"/>, without a session.</summary>
     public OnnxGraph BatchGraph(MetricKind kind, Estimator estimator) =>
-        _batchGraphs.Of((kind, estimator), () => MakeBatch(kind, estimator));
+        Made(_batchGraphs, (kind, estimator), () => MakeBatch(kind, estimator));
 
     /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
     public ForwardPass Forward => _forward.Value;
+
+    private T Made<TKey, T>(Dictionary<TKey, T> made, TKey key, Func<T> make) where TKey : notnull
+    {
+        lock (_lock) return made.TryGetValue(key, out var found) ? found : made[key] = make();
+    }
 
     private (MetricGraph Metric, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
     {
@@ -133,18 +138,21 @@ internal sealed class GradientGraphs : IDisposable
         if (SegmentGraph(downstream, estimator) is not { } segment) return null;
         if (segment.NeedsNoRun) return (segment, null);
         var key = (_model.SelectedValues[downstream].Name, estimator);
-        return (segment, _segmentRunners.Of(key, () => _model.Runner(segment.Graph)));
+        return (segment, Made(_segmentRunners, key, () => _model.Runner(segment.Graph)));
     }
 
     /// <summary>Ends the session of <see cref="Segment"/>, which nobody may be running; it is made anew when it is asked for.</summary>
     public void CloseSegment(int downstream, Estimator estimator)
     {
-        _segmentRunners.Remove((_model.SelectedValues[downstream].Name, estimator))?.Dispose();
+        lock (_lock)
+        {
+            if (_segmentRunners.Remove((_model.SelectedValues[downstream].Name, estimator), out var runner)) runner.Dispose();
+        }
     }
 
     /// <summary>The graph of <see cref="Segment"/>, without a session.</summary>
     public SegmentJacobian? SegmentGraph(int downstream, Estimator estimator) =>
-        _segments.Of((_model.SelectedValues[downstream].Name, estimator), () => MakeSegment(downstream, estimator));
+        Made(_segments, (_model.SelectedValues[downstream].Name, estimator), () => MakeSegment(downstream, estimator));
 
     private SegmentJacobian? MakeSegment(int downstream, Estimator estimator)
     {
@@ -156,7 +164,7 @@ internal sealed class GradientGraphs : IDisposable
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
     public (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator) =>
-        _heads.Of((kind, estimator), () => MakeHead(kind, estimator));
+        Made(_heads, (kind, estimator), () => MakeHead(kind, estimator));
 
     private (IReadOnlyList<Value> Parents, GraphRunner Runner) MakeHead(MetricKind kind, Estimator estimator)
     {
@@ -172,7 +180,7 @@ internal sealed class GradientGraphs : IDisposable
     }
 
     /// <summary>The gradients of several logits at what they read directly, in one run.</summary>
-    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Outputs(Estimator estimator) => _outputs.Of(estimator, () =>
+    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Outputs(Estimator estimator) => Made(_outputs, estimator, () =>
     {
         var (parents, graph) = OutputGraph.Build(_model, estimator);
         return (parents, _model.Runner(graph));
@@ -180,14 +188,20 @@ internal sealed class GradientGraphs : IDisposable
 
     /// <summary>The model's attentions, by layer.</summary>
     /// <inheritdoc cref="ModelAttentions.Of" path="/exception"/>
-    public IReadOnlyList<AttentionTensors> Attentions => _attentions.Value;
+    public IReadOnlyList<AttentionTensors> Attentions
+    {
+        get
+        {
+            lock (_lock) return _attentions ??= ModelAttentions.Of(_model);
+        }
+    }
 
     /// <summary>The edges into a selected site, split by heads; null where it has no upstream.</summary>
     public (SegmentHeads Segment, GraphRunner? Runner)? SegmentHeads(int downstream, Estimator estimator)
     {
         if (SegmentGraph(downstream, estimator) is not { } whole) return null;
         var value = _model.SelectedValues[downstream];
-        return _segmentHeads.Of((value.Name, estimator), () =>
+        return Made(_segmentHeads, (value.Name, estimator), () =>
         {
             var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Parents.Select(p => p.Value)],
                 _model.SelectedValues, Attentions, estimator.Rules());
@@ -197,7 +211,7 @@ internal sealed class GradientGraphs : IDisposable
 
     /// <summary>The edges into the metric, split by heads.</summary>
     public (SegmentHeads Segment, GraphRunner Runner) MetricHeads(MetricKind kind, Estimator estimator) =>
-        _metricHeads.Of((kind, estimator), () => MakeMetricHeads(kind, estimator));
+        Made(_metricHeads, (kind, estimator), () => MakeMetricHeads(kind, estimator));
 
     private (SegmentHeads Segment, GraphRunner Runner) MakeMetricHeads(MetricKind kind, Estimator estimator)
     {
@@ -212,13 +226,13 @@ internal sealed class GradientGraphs : IDisposable
 
     public void Dispose()
     {
-        foreach (var runner in _passes.All) runner.Dispose();
-        foreach (var runner in _batches.All) runner.Dispose();
-        foreach (var runner in _segmentRunners.All) runner.Dispose();
-        foreach (var (_, runner) in _heads.All) runner.Dispose();
-        foreach (var (_, runner) in _segmentHeads.All) runner?.Dispose();
-        foreach (var (_, runner) in _metricHeads.All) runner.Dispose();
-        foreach (var (_, runner) in _outputs.All) runner.Dispose();
+        foreach (var runner in _passes.Values) runner.Dispose();
+        foreach (var runner in _batches.Values) runner.Dispose();
+        foreach (var runner in _segmentRunners.Values) runner.Dispose();
+        foreach (var (_, runner) in _heads.Values) runner.Dispose();
+        foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();
+        foreach (var (_, runner) in _metricHeads.Values) runner.Dispose();
+        foreach (var (_, runner) in _outputs.Values) runner.Dispose();
         if (_forward.IsValueCreated) _forward.Value.Dispose();
     }
 }

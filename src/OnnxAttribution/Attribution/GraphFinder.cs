@@ -182,7 +182,6 @@ internal static class GraphFinder
     /// <summary>Steps 1 and 2.</summary>
     internal static PatchingState Expanded(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
     {
-        SessionsAhead.Begin(model, options, tokens.Length);
         var state = PatchingState.Run(model, tokens, patchTokens, options);
         clock.Record("passes");
 
@@ -214,8 +213,6 @@ internal static class GraphFinder
             // another lane may be running them
             ClosesSessions = state.Clean.IsCheckpointed && state.Model.Context.Lanes == 1
         };
-        // a session that is closed is not being made
-        if (finder.ClosesSessions) state.Model.Ahead.Finish();
         var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
         if (jacobians is not null) state.ReadColumns();
         var add = jacobians is null ? found.Edge : jacobians.Add;

@@ -34,8 +34,11 @@ internal sealed class GraphMemory(LoadedModel model, NodeRows rows, IReadOnlyLis
     /// <param name="shared">Bytes that live at one time in each prompt of a pass that several share.</param>
     public PromptMemory Held(long shared)
     {
-        // one run's memory is the next one's
-        return new(0, shared, Activations(), rows.Count * NodeBytes, Math.Max(pass.Live, edges.Max(e => e.RunBytes)), Found());
+        // long prompts give a session's memory back after each run
+        var runs = edges.Select(e => e.RunBytes).ToList();
+        var isLong = rows.Positions >= ModelPass.LongFrom;
+        return new(isLong ? 0 : pass.Live, shared, Activations(), rows.Count * NodeBytes,
+            isLong ? Math.Max(pass.Live, runs.Max()) : runs.Sum(), Found());
     }
 
     /// <summary>All of it, as chunks are chosen.</summary>

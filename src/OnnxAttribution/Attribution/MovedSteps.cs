@@ -19,7 +19,7 @@ internal sealed class MovedSteps : IDisposable
     private readonly Step?[] _steps;
     private readonly bool[] _onePosition;
     private volatile bool _looksAhead;   // of any lane
-    private readonly MadeOnce<bool, Step> _heads = new();
+    private readonly Dictionary<bool, Step> _heads = [];
 
     private MovedSteps(LoadedModel model)
     {
@@ -82,11 +82,14 @@ internal sealed class MovedSteps : IDisposable
     public bool IsReadAtOnePosition(int site) => _onePosition[site];
 
     /// <summary>The way to the logits at one position, of all tokens or of chosen ones.</summary>
-    public Step Head(bool ofTokens) => _heads.Of(ofTokens, () => MakeHead(ofTokens));
-
-    /// <summary>Makes the sessions of all steps, one after the other.</summary>
-    public IEnumerable<Action> Sessions(bool ofTokens) =>
-        _steps.OfType<Step>().Append(Head(ofTokens)).Select(step => (Action)(() => step.Runner(_model)));
+    public Step Head(bool ofTokens)
+    {
+        lock (_heads)
+        {
+            if (!_heads.TryGetValue(ofTokens, out var made)) _heads[ofTokens] = made = MakeHead(ofTokens);
+            return made;
+        }
+    }
 
     private Step MakeHead(bool ofTokens)
     {
@@ -119,7 +122,7 @@ internal sealed class MovedSteps : IDisposable
     public void Dispose()
     {
         foreach (var step in _steps) step?.Dispose();
-        foreach (var step in _heads.All) step.Dispose();
+        foreach (var step in _heads.Values) step.Dispose();
     }
 
     private Step? StepTo(Value site)

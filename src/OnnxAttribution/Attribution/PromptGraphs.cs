@@ -78,7 +78,6 @@ internal static class PromptGraphs
 
     private static Outcome<PatchingState>[] Expanded(LoadedModel model, IReadOnlyList<PromptRequest> prompts, StageClock clock)
     {
-        SessionsAhead.Begin(model, prompts[0].Options, prompts.Max(p => p.Tokens.Length));
         var states = PatchingState.RunAll(model, prompts);
         clock.Record("passes");
         PatchingState[] found = [.. states.Select(s => s.Found).OfType<PatchingState>()];

@@ -45,7 +45,7 @@ internal sealed class Refinement
         _shallow = new float[nodes.Count];
         Array.Fill(_shallow, float.NaN);
         _estimate = [.. nodes.Select(n => n.Effect)];
-        Parallel.ForEach(state.Sites, new ParallelOptions { MaxDegreeOfParallelism = state.Model.Context.Threads }, SecondOrder);
+        foreach (var site in state.Sites) SecondOrder(site);
     }
 
     /// <summary>Moves the strongest nodes and puts what was found into the list.</summary>
@@ -63,7 +63,7 @@ internal sealed class Refinement
 
     private void OneBlock(int budget)
     {
-        var chosen = Strongest((int)Math.Min(_nodes.Count, (long)Shallow * budget), _ => true);
+        var chosen = Strongest((int)Math.Min(_nodes.Count, (long)Shallow * budget));
         Take(chosen, 1);
         _linearError = Ratio(i => Math.Abs(_nodes[i].Effect - _estimate[i]), i => NodeMethods.IsMeasured(_nodes[i].Method), Prior);
         _shallowError = _linearError;
@@ -75,7 +75,8 @@ internal sealed class Refinement
         for (var round = 0; round < Rounds && spent < budget; round++)
         {
             var before = Order(budget);
-            var next = Strongest((budget - spent + Rounds - round - 1) / (Rounds - round), i => _nodes[i].Method != NodeMethods.Exact);
+            int[] next = [.. Strongest(_nodes.Count).Where(i => _nodes[i].Method != NodeMethods.Exact)
+                .Take((budget - spent + Rounds - round - 1) / (Rounds - round))];
             if (next.Length == 0) break;
             Take(next, MovedNodes.Whole);
             spent += next.Length;
@@ -101,8 +102,8 @@ internal sealed class Refinement
     private int[] Order(int count) =>
         [.. Enumerable.Range(0, _nodes.Count).OrderByDescending(i => Math.Abs(_nodes[i].Effect)).ThenBy(i => i).Take(count)];
 
-    private int[] Strongest(int count, Func<int, bool> isAmong) => [.. Enumerable.Range(0, _nodes.Count).Where(isAmong)
-        .OrderByDescending(i => Math.Abs(_nodes[i].Effect) + ErrorOf(i)).ThenBy(i => i).Take(count)];
+    private int[] Strongest(int count) =>
+        [.. Enumerable.Range(0, _nodes.Count).OrderByDescending(i => Math.Abs(_nodes[i].Effect) + ErrorOf(i)).ThenBy(i => i).Take(count)];
 
     private float ErrorOf(int i) => _nodes[i].Method == NodeMethods.Exact ? 0
         : (float)((NodeMethods.IsMeasured(_nodes[i].Method) ? _shallowError : _linearError) * _secondOrder[i]);
@@ -118,18 +119,13 @@ internal sealed class Refinement
     private void SecondOrder(SiteEffects site)
     {
         var change = new float[site.Width];
-        // of a position, not of a node
-        var (norms, gradients) = (new float[_state.Tokens.Length], new float[_state.Tokens.Length]);
-        for (var t = 0; t < norms.Length; t++)
-        {
-            (norms[t], gradients[t]) = (TensorPrimitives.Norm(site.CleanAt(t)), TensorPrimitives.Norm(site.GradientAt(t)));
-        }
         for (var n = 0; n < site.Nodes.Count; n++)
         {
             var (position, feature) = site.Nodes[n];
             site.NodeChange(position, feature, change);
-            _secondOrder[site.FirstNode + n] = norms[position] == 0
-                ? 0 : gradients[position] * TensorPrimitives.SumOfSquares<float>(change) / norms[position];
+            var norm = TensorPrimitives.Norm(site.CleanAt(position));
+            _secondOrder[site.FirstNode + n] = norm == 0
+                ? 0 : TensorPrimitives.Norm(site.GradientAt(position)) * TensorPrimitives.SumOfSquares<float>(change) / norm;
         }
     }
 }

@@ -31,7 +31,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
 
     private readonly bool _onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
     private readonly ScreenedEncoder _screened = new(context, packed);
-    private readonly MadeOnce<EncoderGraph, GraphRunner> _runners = new();
+    private readonly Dictionary<EncoderGraph, GraphRunner> _runners = [];
     private readonly HashSet<string> _packed = [];
     private readonly ConcurrentBag<ActiveFinder> _finders = [];
     private long _packedBytes;
@@ -115,7 +115,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
 
     public void Dispose()
     {
-        foreach (var runner in _runners.All) runner.Dispose();
+        foreach (var runner in _runners.Values) runner.Dispose();
         _screened.Dispose();
     }
 
@@ -182,8 +182,14 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
         return feed;
     }
 
-    private GraphRunner Runner(SparseDictionary dictionary, EncoderGraph graph) =>
-        _runners.Of(graph, () => new GraphRunner(graph.Build(dictionary), context, graph.Packed));
+    private GraphRunner Runner(SparseDictionary dictionary, EncoderGraph graph)
+    {
+        lock (_runners)
+        {
+            if (_runners.TryGetValue(graph, out var made)) return made;
+            return _runners[graph] = new GraphRunner(graph.Build(dictionary), context, graph.Packed);
+        }
+    }
 
     private bool Packs(SparseDictionary dictionary)
     {
@@ -191,7 +197,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
         // what its screen does not take is not worth it
         if (_onHost && dictionary.Screen is not null) return false;
         if (!(packed || !_onHost) || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
-        lock (_packed)
+        lock (_runners)
         {
             if ((!_onHost && context.Device != DeviceKind.Cpu) || _packed.Contains(dictionary.Directory)) return true;
             if (!packed || _packedBytes + dictionary.EncoderWeightsEntry.Length > MostPackedBytes) return false;

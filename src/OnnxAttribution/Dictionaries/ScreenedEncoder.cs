@@ -25,7 +25,7 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
     /// <summary>What a thread of the runtime's product has at least, or it would sum in another order.</summary>
     private const int LeastColumns = 128;
 
-    private readonly MadeOnce<(string? Folder, bool Scales), GraphRunner> _runners = new();
+    private readonly Dictionary<(string? Folder, bool Scales), GraphRunner> _runners = [];
     private readonly ConcurrentBag<Buffers> _buffers = [];
     private readonly Lock _lock = new();
     private int _middle;
@@ -73,7 +73,7 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
 
     public void Dispose()
     {
-        foreach (var runner in _runners.All) runner.Dispose();
+        foreach (var runner in _runners.Values) runner.Dispose();
     }
 
     // ascending
@@ -203,6 +203,12 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
         }
     }
 
-    private GraphRunner Runner((string? Folder, bool Scales) key, Func<OnnxGraph> graph) =>
-        _runners.Of(key, () => new GraphRunner(graph(), context, key.Folder is { Length: > 0 } folder ? folder : null));
+    private GraphRunner Runner((string? Folder, bool Scales) key, Func<OnnxGraph> graph)
+    {
+        lock (_lock)
+        {
+            if (_runners.TryGetValue(key, out var made)) return made;
+            return _runners[key] = new GraphRunner(graph(), context, key.Folder is { Length: > 0 } folder ? folder : null);
+        }
+    }
 }

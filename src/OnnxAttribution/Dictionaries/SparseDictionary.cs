@@ -219,13 +219,6 @@ internal sealed class SparseDictionary : IDisposable
         _source.Screen?.Release();
     }
 
-    /// <summary>Nothing of it will be read soon: as <see cref="ReleaseEncoder"/>, all of it and of any size.</summary>
-    public void LetGo()
-    {
-        foreach (var entry in _source.File.Tensors.Values) _source.File.LetGo(entry);
-        _source.Screen?.Release();
-    }
-
     public void Dispose()
     {
         _file?.Dispose();

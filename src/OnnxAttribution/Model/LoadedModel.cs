@@ -15,7 +15,7 @@ public sealed class LoadedModel : IDisposable
 {
     private readonly Dictionary<Site, SelectedSite> _selected;
     private readonly Dictionary<Value, SelectedSite> _selectedByTensor;
-    private readonly MadeOnce<Type, IDisposable> _owned = new();
+    private readonly Dictionary<Type, IDisposable> _owned = [];
     private readonly Lazy<Tokenizer> _tokenizer;
     private readonly Lazy<SegmentedModel> _steps;
 
@@ -178,16 +178,16 @@ public sealed class LoadedModel : IDisposable
     internal SelectedSite? SelectedSite(Value tensor) => _selectedByTensor.GetValueOrDefault(tensor);
 
     /// <summary>What a later room makes of this model once and keeps with it: sessions, which are disposed with the model.</summary>
-    internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable =>
-        (T)_owned.Of(typeof(T), () => make(this));
-
-    /// <summary>What is done beside the model's runs for those that come next; it ends before anything of the model does.</summary>
-    internal WorkAhead Ahead { get; } = new();
-
-    /// <summary>Begins to unmap what lies mapped of dictionaries, which nothing will read soon: else the process ends only when that is
-    /// done.</summary>
-    internal void LetGo() => Ahead.Begin(nameof(LetGo), SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>()
-        .Select(dictionary => (Action)dictionary.LetGo));
+    internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable
+    {
+        lock (_owned)
+        {
+            if (_owned.TryGetValue(typeof(T), out var made)) return (T)made;
+            var fresh = make(this);
+            _owned.Add(typeof(T), fresh);
+            return fresh;
+        }
+    }
 
     /// <summary>A site's index among the bundle's.</summary>
     /// <exception cref="BundleException">There is no such site.</exception>
@@ -247,9 +247,8 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Closes the sessions and unmaps the weights.</summary>
     public void Dispose()
     {
-        Ahead.Dispose();
         if (_steps.IsValueCreated) _steps.Value.Dispose();
-        foreach (var owned in _owned.All) owned.Dispose();
+        foreach (var owned in _owned.Values) owned.Dispose();
         foreach (var site in SelectedSites) site.Dictionary?.Dispose();
         Encoder.Dispose();
     }

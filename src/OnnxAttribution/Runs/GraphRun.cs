@@ -29,7 +29,7 @@ public sealed class GraphRun
     /// <summary>Position by position, or summed over positions where that was asked for.</summary>
     public required CausalGraph Graph { get; init; }
 
-    /// <summary>Seconds spent making sessions while this graph was found, in its stages or beside them.</summary>
+    /// <summary>Seconds spent making sessions for this prompt, which its stages contain.</summary>
     public required double SessionSeconds { get; init; }
 
     /// <summary>Draws one prompt's graph.</summary>
@@ -53,8 +53,6 @@ public sealed class GraphRun
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;
         var (clean, patch, options) = Asked(tokens, request);
-        // before it is counted what the graph needs, which takes a while too
-        SessionsAhead.Begin(model, options, clean.Length);
         MemoryNeed.Require(model, clean.Length, options, MachineMemory.Bytes());
         var graph = request.SumOverPositions ? GraphFinder.FindSummed(model, clean, patch, options)
             : GraphFinder.Find(model, clean, patch, options);

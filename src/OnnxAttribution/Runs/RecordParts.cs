@@ -106,7 +106,7 @@ internal static class RecordParts
     public static IReadOnlyDictionary<string, double?> BySite(IReadOnlyList<SiteShare> shares) =>
         shares.ToDictionary(s => s.Site.Name, s => Finite(s.ExplainedByFeatures));
 
-    /// <param name="sessions">In part in the stages, in part beside them.</param>
+    /// <param name="sessions">A part of the stages, not beside them.</param>
     public static IReadOnlyDictionary<string, double?> Timings(double open, double sessions, IReadOnlyDictionary<string, double> stages)
     {
         var result = new Dictionary<string, double?> { ["open"] = Finite(open) };

@@ -9,9 +9,6 @@ internal sealed record RunChecks(ValidationRequest? Validation, CertificateReque
 {
     public static RunChecks None { get; } = new(null, null);
 
-    /// <summary>Whether there are any.</summary>
-    public bool Any => Validation is not null || Certificate is not null;
-
     /// <summary>Checks a run that was written to a directory.</summary>
     /// <param name="record">What its run.json holds.</param>
     /// <returns>What it holds then.</returns>

@@ -43,7 +43,7 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     /// <summary>How many runtime calls were made so far: one per run of a session.</summary>
     public int Calls => _calls;
 
-    /// <summary>Time spent making sessions (reading, optimising and packing weights), on whatever thread, apart from runs.</summary>
+    /// <summary>Time spent making sessions (reading, optimising and packing weights), apart from runs.</summary>
     public TimeSpan SessionTime => Stopwatch.GetElapsedTime(0, _ticksInSessions);
 
     /// <summary>The version of the native library.</summary>
@@ -57,9 +57,6 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
         ? (all + most - 1) / most : 1;
 
     private static int InAll(int threads) => threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
-
-    /// <summary>Loads the native library, which the first session would do else.</summary>
-    internal void LoadRuntime() => RuntimeEnvironment.Require(Threads);
 
     internal void CountCall() => Interlocked.Increment(ref _calls);
 
@@ -85,12 +82,6 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
             // a context of fewer threads than the pool has
             options.IntraOpNumThreads = Threads;
             options.AddSessionConfigEntry("session.intra_op.allow_spinning", Threads > 2 ? "1" : "0");
-        }
-        if (RuntimeEnvironment.IsOwn && Device == DeviceKind.Cpu)
-        {
-            options.AddSessionConfigEntry("session.use_env_allocators", "1");
-            // weights that are laid out stay as long as their session, and would leave holes among what comes and goes
-            options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1");
         }
         if (Device == DeviceKind.Cuda) CudaProvider.Append(options);
         return options;

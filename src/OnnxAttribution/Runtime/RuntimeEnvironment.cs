@@ -5,7 +5,7 @@ using Microsoft.ML.OnnxRuntime;
 namespace OnnxAttribution.Runtime;
 
 /// <summary>ONNX Runtime's one environment in this process, as this library makes it:
-/// without telemetry, and with one pool of threads and one arena of memory for all sessions.</summary>
+/// without telemetry, and with one pool of threads for all sessions.</summary>
 /// <remarks>Official builds for Linux and macOS write a device id and an event database into the home folder, a log into the temporary
 /// folder, and look up a collector's name, unless ORT_DISABLE_TELEMETRY=1 is in the environment that native code sees when the environment
 /// is made: so it is put there when this assembly is loaded. Whoever sets that variable themselves is obeyed.</remarks>
@@ -15,15 +15,6 @@ internal static partial class RuntimeEnvironment
 
     private static readonly Lock s_lock = new();
     private static int? s_pool;   // threads of the pool; 0: somebody else made the environment, and it has none
-
-    /// <summary>Whether the environment is this library's own, so that sessions may share its memory.</summary>
-    public static bool IsOwn
-    {
-        get
-        {
-            lock (s_lock) return s_pool is > 0;
-        }
-    }
 
     /// <summary>The environment; made with a pool of this many threads if there is none yet.</summary>
     /// <returns>Whether sessions of that many threads may share the pool: it has as many.</returns>
@@ -72,10 +63,6 @@ internal static partial class RuntimeEnvironment
             threadOptions = pool
         };
         var environment = RuntimeShortage.Told(() => OrtEnv.CreateInstanceWithOptions(ref options));
-        // one arena for all sessions' tensors: one run's memory is the next one's, whichever session that is of
-        using var memory = new OrtMemoryInfo(OrtMemoryInfo.allocatorCPU, OrtAllocatorType.ArenaAllocator, 0, OrtMemType.Default);
-        using var usual = new OrtArenaCfg(0, -1, -1, -1);
-        environment.CreateAndRegisterAllocator(memory, usual);
         if (OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable(TelemetryVariable) is null)
         {
             environment.DisableTelemetryEvents();

@@ -43,9 +43,6 @@ internal sealed class DuckDbDatabase : IDisposable
         }
     }
 
-    /// <summary>Loads the native library, which the first database would do else.</summary>
-    public static void Load() => OpenInMemory().Dispose();
-
     /// <summary>A name that nothing in this database has: functions stay in it.</summary>
     public string Unique(string name) => $"{name}_{++_names}";
 

@@ -71,8 +71,7 @@ public abstract record PromptRunRecord : RunRecord
     [JsonPropertyOrder(108)]
     public IReadOnlyList<TopTokenRecord>? TopTokens { get; init; }
 
-    /// <summary>Seconds by stage. <c>sessions</c>, making ONNX Runtime's sessions, is in part in the stages and in part
-    /// beside them, on a thread that makes ahead what later stages need.</summary>
+    /// <summary>Seconds by stage. <c>sessions</c>, making ONNX Runtime's sessions, is a part of the stages and not beside them.</summary>
     [JsonPropertyOrder(303), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, double?>? Timings { get; init; }
 }

@@ -174,7 +174,7 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
                 if (path.StartsWith(Path.Combine(Out, at), StringComparison.Ordinal)) cancel.Cancel();
             });
             Verb.RunHere(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out,
-                "--directories", "--force")
+                "--directories", "--pages", "--force")
                 .Failed(130, words);
             Assert.DoesNotContain(Directory.GetFileSystemEntries(Out), entry => Path.GetFileName(entry).StartsWith('.'));
         }

@@ -24,7 +24,7 @@ public sealed class TranscoderCommandTests : IDisposable
         var printed = Graph("run", "--all", "--estimator", "frozen");
         Assert.Contains("conservation: largest |effect - sum of edges| over largest |effect| is", printed.Output);
         Assert.DoesNotContain("refined:", printed.Output);
-        Assert.Contains("token @", printed.Output);
+        Assert.Contains("token@", printed.Output);
         var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!;
         Assert.Equal(("mlp", 1), ((string?)record["options"]!["replace"], (int?)record["options"]!["zero_positions"]));
         Assert.Null((int?)record["options"]!["refine"]);

@@ -204,9 +204,12 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         var many = _directory["many"];
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--no-page",
             "--out", many).Done();
+        // the page that lists them
+        Verb.Run("view", many).Done();
+        Assert.True(File.Exists(Path.Combine(many, "index.html")));
         Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         Verb.Run("validate", Path.Combine(many, "merged", "mean")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
-        foreach (var verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many],
+        foreach (var verb in (string[][])[["validate", many], ["ablate", "--model", model.Bundle, "--circuit", many],
             ["ablate", "--faithfulness", many]])
         {
             Verb.Run(verb).Failed(1, $"{many} is no run itself, it holds 3: 2, merged, one", $"such as {Path.Combine(many, "2")}");

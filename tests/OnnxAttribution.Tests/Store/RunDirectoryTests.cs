@@ -44,10 +44,10 @@ public class RunDirectoryTests
         var run = RunSamples.Write(directory);
         Assert.Equal("site VARCHAR, layer INTEGER, kind VARCHAR, position INTEGER, token VARCHAR, feature INTEGER, activation FLOAT, "
             + "patch_activation FLOAT, gradient FLOAT, effect FLOAT, kept BOOLEAN, contribution FLOAT, attribution FLOAT, "
-            + "exact FLOAT, method VARCHAR, effect_error FLOAT, influence FLOAT",
+            + "exact FLOAT, method VARCHAR, effect_error FLOAT, influence FLOAT, component INTEGER",
             Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "nodes")})"));
         Assert.Equal("up_site VARCHAR, up_position INTEGER, up_feature INTEGER, down_site VARCHAR, down_position INTEGER, "
-            + "down_feature INTEGER, jacobian FLOAT, effect FLOAT, change FLOAT, contribution FLOAT, weight FLOAT",
+            + "down_feature INTEGER, jacobian FLOAT, effect FLOAT, change FLOAT, contribution FLOAT, weight FLOAT, component INTEGER",
             Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "edges")})"));
     }
 

@@ -95,8 +95,8 @@ public class RunQueryTests
 
     [Theory]
     [InlineData("WITH n AS (FROM nodes) SELECT count(*) FROM n", 1)]
-    [InlineData("DESCRIBE edges", 12)]
-    [InlineData("SUMMARIZE nodes", 18)]
+    [InlineData("DESCRIBE edges", 13)]
+    [InlineData("SUMMARIZE nodes", 19)]
     [InlineData("SHOW TABLES", 3)]
     [InlineData("EXPLAIN SELECT 1", 1)]
     [InlineData("EXPLAIN ANALYZE FROM nodes", 1)]

@@ -71,10 +71,13 @@ function drawEdges(): void {
   strokes.draw(store.state, camera.transform, camera.paintedScale);
 }
 
+/** The strongest are named though no shown edge ends at them. */
+const NAMED = 20;
+
 /** Names beside dots: of all that is shown, and of what is lit. */
 function drawTags(): void {
   const { seen } = store.state;
-  tags.draw(scene.tags, i => seen.joined[i] === 1 || i === graph.metric);
+  tags.draw(scene.tags, i => seen.joined[i] === 1 || i === graph.metric || (graph.rank[i] < NAMED && seen.nodes[i] === 1));
 }
 
 let told: number | null = null;

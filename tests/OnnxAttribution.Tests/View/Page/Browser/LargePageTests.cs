@@ -67,9 +67,9 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
         await page.Mouse.UpAsync();
         Assert.NotEqual(before, await page.Place());
         output.WriteLine($"{when}: {string.Join(", ", touched.CountBy(t => t).Select(t => $"{t.Value} × {t.Key}"))}");
-        Assert.All(touched, t => Assert.Contains(t, (string[])["world", "rows", "columns"]));
-        // each of the three layers once a move
-        Assert.InRange(touched.Length, 3, 3 * Moves);
+        Assert.All(touched, t => Assert.Contains(t, (string[])["world", "rows", "columns", "strokes"]));
+        // each of the four layers once a move
+        Assert.InRange(touched.Length, 4, 4 * Moves);
     }
 
     /// <summary>What is changed in the document while something is done:

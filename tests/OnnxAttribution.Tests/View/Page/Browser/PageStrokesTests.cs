@@ -10,11 +10,14 @@ public sealed class PageStrokesTests(PageBrowser browser, ExamplePages pages)
     private const string Middles = """
         () => {
           const canvas = document.querySelector('#strokes'), base = document.querySelector('svg.base');
+          // a copy that is made to be read
+          const pixels = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+          pixels.drawImage(canvas, 0, 0);
           const at = new DOMMatrix(getComputedStyle(canvas).transform), scale = base.width.baseVal.value / base.viewBox.baseVal.width;
           return [...document.querySelectorAll('path.edge')].map(path => {
             const p = path.getPointAtLength(path.getTotalLength() / 2);
             const [x, y] = [(p.x * scale - at.e) * devicePixelRatio, (p.y * scale - at.f) * devicePixelRatio];
-            return [...canvas.getContext('2d').getImageData(Math.round(x), Math.round(y), 1, 1).data];
+            return [...pixels.getImageData(Math.round(x), Math.round(y), 1, 1).data];
           });
         }
         """;
