@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Formats;
