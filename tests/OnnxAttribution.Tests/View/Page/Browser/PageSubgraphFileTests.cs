@@ -197,13 +197,19 @@ public sealed class PageSubgraphFileTests(PageBrowser browser, ExamplePages page
         var (words, word, quoted) = (new List<string>(), "", false);
         foreach (var c in line)
         {
-            if (c == '\'') quoted = !quoted;
+            if (c == '\'')
+            {
+                quoted = !quoted;
+            }
             else if (c == ' ' && !quoted)
             {
                 words.Add(word);
                 word = "";
             }
-            else word += c;
+            else
+            {
+                word += c;
+            }
         }
         return [.. words, word];
     }
