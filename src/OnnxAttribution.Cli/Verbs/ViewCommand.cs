@@ -214,7 +214,12 @@ internal sealed class ViewCommand
         {
             result.AddError("--subgraph goes with a page or --format json; no other picture has pins");
         }
-        if (result.IsGiven(_slug) && (isFigure || format != "json")) result.AddError("--slug goes with --format json");
+        ValidateSlug(result, isFigure ? "svg" : format);
+    }
+
+    private void ValidateSlug(CommandResult result, string format)
+    {
+        if (result.IsGiven(_slug) && format != "json") result.AddError("--slug goes with --format json");
         if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))
         {
             result.AddError($"--slug '{slug.Value}' is no name of small letters, digits and hyphens, of 100 at most");
