@@ -37,7 +37,7 @@ internal sealed record SubgraphGroup(string Name, IReadOnlyList<FeatureName> Nod
 internal sealed record SubgraphLabel(string Site, int Feature, string Label);
 
 /// <summary>Which run a subgraph is of. All may be left open.</summary>
-/// <param name="Path">The run directory, as it was named when its page was made.</param>
+/// <param name="Path">The run directory, where it lay when the page saved the file.</param>
 /// <param name="FinishedAt">run.json's <c>finished_at</c>.</param>
 /// <param name="BundleSha256">run.json's <c>bundle_sha256</c>.</param>
 /// <param name="Prompt">The clean prompt, for readers.</param>

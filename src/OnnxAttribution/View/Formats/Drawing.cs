@@ -91,7 +91,7 @@ internal sealed class Drawing(string run, string format, string? figure)
             case "html":
                 var details = FeatureDetails.Of(picture, Model, cancel);
                 picture.Suggested = AlikeNodes.Of(picture, Model, cancel);
-                DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, output), cancel);
+                DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, file, output), cancel);
                 return details.PageNote;
             case "svg":
                 var words = FeatureDetails.Of(picture, Model, cancel);

@@ -39,7 +39,7 @@ internal static partial class LivePage
         if (!FitsInAFile(model)) throw LivePageException.TooLargeForAFile(to.Place, FileBytes(model), MostInAFile);
         var parts = model.WeightParts(PartBytes, cancel).Select(p => Convert.ToBase64String(p)).ToList();
         var live = Live(model, parts.Count, [.. parts.Select((text, i) => Inert($"live-weights-{i}", text))]);
-        DrawingFile.Write(to.Place, to.Force, output => GraphPage.Write(picture, details, output, live), cancel);
+        DrawingFile.Write(to.Place, to.Force, output => GraphPage.Write(picture, details, to.Place, output, live), cancel);
     }
 
     /// <summary>Writes the page as a folder: index.html, and scripts that hold the weights.</summary>
@@ -58,7 +58,7 @@ internal static partial class LivePage
         try
         {
             using var output = new OutputDirectory(Path.TrimEndingDirectorySeparator(folder));
-            Fill(picture, details, model, output.Aside, cancel);
+            Fill(picture, details, model, (output.Aside, folder), cancel);
             output.Commit();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -81,18 +81,20 @@ internal static partial class LivePage
     [GeneratedRegex(@"^weights-\d{3,}\.js$")]
     private static partial Regex WeightsName();
 
-    private static void Fill(RunPicture picture, FeatureDetails details, LiveModel model, string folder, CancellationToken cancel)
+    private static void Fill(RunPicture picture, FeatureDetails details, LiveModel model, (string Aside, string Final) folder,
+        CancellationToken cancel)
     {
         var scripts = new List<string>();
         foreach (var part in model.WeightParts(PartBytes, cancel))
         {
             var name = $"weights-{scripts.Count:000}.js";
-            File.WriteAllText(Path.Combine(folder, name),
+            File.WriteAllText(Path.Combine(folder.Aside, name),
                 $"document.currentScript.textContent=\"{Convert.ToBase64String(part)}\"");
             scripts.Add($"<script id=\"live-weights-{scripts.Count}\" src=\"{name}\"></script>");
         }
         var live = Live(model, scripts.Count, scripts) with { IsFolder = true };
-        DrawingFile.Write(Path.Combine(folder, Index), force: false, output => GraphPage.Write(picture, details, output, live), cancel);
+        DrawingFile.Write(Path.Combine(folder.Aside, Index), force: false,
+            output => GraphPage.Write(picture, details, Path.Combine(folder.Final, Index), output, live), cancel);
     }
 
     private static long FileBytes(LiveModel model) => ((model.WeightBytes + model.Graph.Length) * 4 / 3) + Beside;

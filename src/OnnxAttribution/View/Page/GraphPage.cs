@@ -8,13 +8,14 @@ namespace OnnxAttribution.View.Page;
 /// nothing from outside, which its Content-Security-Policy forbids.</summary>
 internal static class GraphPage
 {
+    /// <param name="file">Where the page will lie: it says where its run is from there.</param>
     /// <param name="live">What it runs the model with; null: it does not.</param>
-    public static void Write(RunPicture picture, FeatureDetails details, TextWriter output, LiveParts? live = null) =>
+    public static void Write(RunPicture picture, FeatureDetails details, string file, TextWriter output, LiveParts? live = null) =>
         Skeleton(live).Write(new Dictionary<string, string>
         {
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["validation"] = RunDirectory.HasTable(picture.Path, ValidationRow.Table) ? ValidationFigure.Inline(picture.Path) : "",
-            ["data"] = PageData.Json(picture, details),
+            ["data"] = PageData.Json(picture, details, file),
             ["live"] = live is null ? "" : string.Concat(live.Elements) + PageSkeleton.Resource("live-licences.html"),
             ["module"] = live is null ? "" : " type=\"module\"",
         }, output);

@@ -30,17 +30,22 @@ internal sealed class PageData
         _contexts = Math.Clamp(ContextBudget / Math.Max(1, _features.Count), LeastContexts, MostContexts);
     }
 
-    public static string Json(RunPicture picture, FeatureDetails details)
+    /// <param name="file">The page's.</param>
+    public static string Json(RunPicture picture, FeatureDetails details, string file)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream, s_options))
         {
-            JsonSerializer.Serialize(json, new PageData(picture, details).Content(), PageJson.Default.PageContent);
+            JsonSerializer.Serialize(json, new PageData(picture, details).Content(From(file, picture.Path)), PageJson.Default.PageContent);
         }
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 
-    private PageContent Content()
+    // the same for every place that a run is copied or merged to
+    private static string From(string file, string run) =>
+        Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(file))!, Path.GetFullPath(run)).Replace('\\', '/');
+
+    private PageContent Content(string directory)
     {
         var layout = PictureLayout.Of(_picture);
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
@@ -48,7 +53,7 @@ internal sealed class PageData
         var chosen = new PageChoice(_picture, _features);
         var run = Run() with
         {
-            Directory = _picture.Path,
+            Directory = directory,
             Bundle = _picture.Header.BundleHash,
             Ablate = AblateLine.Of(_picture),
         };

@@ -20,7 +20,8 @@ internal static class RunPage
         var picture = RunPicture.Read(run, cancel: cancel);
         var details = FeatureDetails.Of(picture, null, cancel);
         picture.Suggested = AlikeNodes.Of(picture, null, cancel);
-        DrawingFile.Write(Path.Combine(run, FileName), force: true, output => GraphPage.Write(picture, details, output), cancel);
+        var file = Path.Combine(run, FileName);
+        DrawingFile.Write(file, force: true, output => GraphPage.Write(picture, details, file, output), cancel);
         return details.PageNote;
     }
 

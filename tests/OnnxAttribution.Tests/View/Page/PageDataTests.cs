@@ -88,7 +88,7 @@ public sealed class PageDataTests : IDisposable
     public void A_feature_at_no_position_shades_no_token()
     {
         using var data = JsonDocument.Parse(
-            PageData.Json(PictureSamples.Mixed(), FeatureDetails.None));
+            PageData.Json(PictureSamples.Mixed(), FeatureDetails.None, "graph.html"));
         foreach (var feature in data.RootElement.GetProperty("features").EnumerateArray())
         {
             Assert.Equal("[[0,1.5],[1,1.5],[2,1.5]]", feature.GetProperty("acts").GetRawText());
@@ -120,5 +120,5 @@ public sealed class PageDataTests : IDisposable
         JsonDocument.Parse(Json(run, cards));
 
     private static string Json(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) =>
-        PageData.Json(RunPicture.Read(run), FeatureDetails.With(new DashboardCards(cards ?? [], null)));
+        PageData.Json(RunPicture.Read(run), FeatureDetails.With(new DashboardCards(cards ?? [], null)), Path.Combine(run, "graph.html"));
 }

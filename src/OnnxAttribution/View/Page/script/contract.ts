@@ -40,7 +40,7 @@ export interface Run {
   finished: string | null;
   version: string;
   dashboards: boolean;
-  /** The run directory as it was named, and the model's hash: which run a saved subgraph is of. */
+  /** The run directory from where the page lies, and the model's hash: which run a saved subgraph is of. */
   directory: string;
   bundle: string | null;
   /** The command that ablates nodes in the run's prompt, without the nodes; null where circuits cannot be. */

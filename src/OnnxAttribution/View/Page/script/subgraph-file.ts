@@ -17,11 +17,19 @@ export interface Loaded {
   isOther: boolean;
 }
 
+/** The run directory on this machine's disk, so that a file that is saved elsewhere names it; null: the page is not from disk. */
+export function placeOf(directory: string, page: { href: string; protocol: string }): string | null {
+  if (/^(\/|[A-Za-z]:)/.test(directory)) return directory;
+  if (page.protocol !== "file:") return null;
+  const path = decodeURIComponent(new URL(`${directory.split("/").map(encodeURIComponent).join("/")}/`, page.href).pathname);
+  return path.replace(/\/$/, "").replace(/^\/(?=[A-Za-z]:)/, "");
+}
+
 export function toFile(graph: Graph, chosen: Chosen): string {
   const { run } = graph.page;
   const { pins, groups, labels, notes } = chosen.now;
   const names = (nodes: number[]) => nodes.map(i => chosen.spelling.nodes[i]);
-  const said = { path: run.directory, finished_at: run.finished, bundle_sha256: run.bundle, prompt: run.prompt, metric: run.metric };
+  const said = { path: placeOf(run.directory, location), finished_at: run.finished, bundle_sha256: run.bundle, prompt: run.prompt, metric: run.metric };
   const file = {
     format: FORMAT,
     version: 1,

@@ -69,7 +69,7 @@ public sealed class ExamplePages : IDisposable
     {
         var file = _directory[name];
         using var writer = new StreamWriter(file, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        GraphPage.Write(picture, FeatureDetails.With(new DashboardCards(cards, null)), writer);
+        GraphPage.Write(picture, FeatureDetails.With(new DashboardCards(cards, null)), file, writer);
         return file;
     }
 

@@ -55,6 +55,7 @@ public sealed class PageSubgraphFileTests(PageBrowser browser, ExamplePages page
     private void AssertSaved(int[] chosen, string file)
     {
         var saved = SubgraphFile.Read(file);
+        Assert.Equal(Path.GetFullPath(Picture.Path), saved.Run!.Path);
         Assert.Equal(chosen.Select(Name), saved.Pins.Select(p => p.Spelling));
         Assert.Equal((Hostile, $"{Hostile}\nof two lines"), (saved.Groups.Single().Name, saved.Notes));
         Assert.Equal(Hostile, saved.LabelOf(Picture.Nodes[chosen[1]].Site!.Name, Picture.Nodes[chosen[1]].Feature));
