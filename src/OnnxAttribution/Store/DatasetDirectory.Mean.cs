@@ -70,7 +70,7 @@ internal sealed partial class DatasetDirectory
         {
             // where memory does not do
             using var spill = new OutputDirectory(System.IO.Path.Combine(Path, "spill"));
-            using var database = DuckDbDatabase.OpenInMemory(("temp_directory", spill.Aside), ("threads", "1"));
+            using var database = DuckDbLender.Lend(System.IO.Path.Combine(spill.Aside, "duckdb"), ("threads", "1"));
             return read(database, files);
         }
         catch (DuckDbException e)

@@ -96,15 +96,15 @@ internal sealed class DatasetSums(DatasetDirectory dataset, CancellationToken ca
 
     private void Create(DuckDbDatabase database, StoredTable kept)
     {
-        var next = 0;
-        using var source = new DuckDbSource(database, "kept_rows", kept.Shape, vectors =>
+        var (next, name) = (0, database.Unique("kept_rows"));
+        using var source = new DuckDbSource(database, name, kept.Shape, vectors =>
         {
             var rows = kept.Fill(vectors, next);
             next += rows;
             return rows;
         });
         source.Execute(database,
-            $"CREATE TABLE {KeptTable} AS SELECT (row_number() OVER () - 1)::INTEGER AS place, * FROM kept_rows()", cancel);
+            $"CREATE TABLE {KeptTable} AS SELECT (row_number() OVER () - 1)::INTEGER AS place, * FROM {name}()", cancel);
     }
 
     private T Reading<T>(string table, Func<DuckDbDatabase, string, T> read) => dataset.Reading(

@@ -83,7 +83,7 @@ internal sealed class DatasetVectors
 
     // one thread: rows come in the file's order; no file is read twice
     private static DuckDbDatabase Open() => DuckDbDatabase.OpenInMemory(("threads", "1"), ("enable_external_file_cache", "false"),
-        ("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+        ("temp_directory", ParquetFile.Spill));
 
     // what one of several threads comes upon
     private static void Reading(Action read)

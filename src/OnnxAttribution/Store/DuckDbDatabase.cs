@@ -14,9 +14,12 @@ internal sealed class DuckDbDatabase : IDisposable
     public static string Version { get; } = typeof(DuckDBConnection).Assembly.GetName().Version!.ToString(3);
 
     private readonly DuckDBConnection _connection;
+    private readonly Action<DuckDbDatabase>? _giveBack;
     private int _names;
+    private bool _disposed;
 
-    private DuckDbDatabase(DuckDBConnection connection) => _connection = connection;
+    private DuckDbDatabase(DuckDBConnection connection, Action<DuckDbDatabase>? giveBack, int names) =>
+        (_connection, _giveBack, _names) = (connection, giveBack, names);
 
     /// <summary>For what the connection itself has no call for; it stays this object's.</summary>
     public DuckDBNativeConnection Native => _connection.NativeConnection;
@@ -34,7 +37,7 @@ internal sealed class DuckDbDatabase : IDisposable
         try
         {
             connection.Open();
-            return new DuckDbDatabase(connection);
+            return new DuckDbDatabase(connection, giveBack: null, names: 0);
         }
         catch (DuckDBException e)
         {
@@ -45,6 +48,13 @@ internal sealed class DuckDbDatabase : IDisposable
 
     /// <summary>A name that nothing in this database has: functions stay in it.</summary>
     public string Unique(string name) => $"{name}_{++_names}";
+
+    /// <summary>How many names <see cref="Unique"/> gave.</summary>
+    public int Names => _names;
+
+    /// <summary>The same database for somebody who does not close it by disposing it, but gives it back, to be disposed or lent again.
+    /// </summary>
+    public DuckDbDatabase Lent(Action<DuckDbDatabase> giveBack) => new(_connection, giveBack, _names);
 
     /// <summary>Runs one or several statements whose rows nobody reads.</summary>
     /// <exception cref="DuckDbException">DuckDB refused; the message is DuckDB's.</exception>
@@ -88,7 +98,13 @@ internal sealed class DuckDbDatabase : IDisposable
     /// <summary>Stops the running statement, which then fails.</summary>
     public void Interrupt() => Native.Interrupt();
 
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        if (_giveBack is null) _connection.Dispose();
+        else _giveBack(new DuckDbDatabase(_connection, giveBack: null, _names));
+    }
 
     /// <summary>Calls DuckDB.NET and turns its failure into ours.</summary>
     /// <inheritdoc cref="Execute" path="/exception"/>

@@ -20,7 +20,7 @@ internal static class FiringRates
         }
         try
         {
-            using var database = DuckDbDatabase.OpenInMemory();
+            using var database = DuckDbLender.Lend(ParquetFile.Spill);
             using var rows = database.Query($"SELECT site, sum(firing_rate) FROM {ParquetFile.Sql(file)} GROUP BY site", cancel);
             while (rows.Read()) sums[rows.Value<string>(0)] = rows.Value<double>(1);
             return sums;

@@ -23,8 +23,9 @@ internal static class NestedParquet
         IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
     {
         using var database = Open();
+        var name = database.Unique("cells");
         using var next = rows.GetEnumerator();
-        using var source = new DuckDbSource(database, "cells",
+        using var source = new DuckDbSource(database, name,
             string.Join(", ", columns.Select(c => $"NULL::VARCHAR AS {SqlText.Name(c.Name)}")), vectors =>
             {
                 var row = 0;
@@ -40,7 +41,7 @@ internal static class NestedParquet
             });
         Writing(file,
             () => source.Execute(database,
-                Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, metadata), cancel));
+                Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM {name}()", file, metadata), cancel));
     }
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
@@ -101,9 +102,8 @@ internal static class NestedParquet
         + $"DICTIONARY_SIZE_LIMIT 65536, USE_TMP_FILE false{RunTables.Metadata(metadata)})";
 
     private static DuckDbDatabase Open(int threads = 1) =>
-        DuckDbDatabase.OpenInMemory(("memory_limit", "800MB"),
-            ("threads", threads.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-            ("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-nested")));
+        DuckDbLender.Lend(Path.Combine(Path.GetTempPath(), "onnx-attribution-nested"), ("memory_limit", "800MB"),
+            ("threads", threads.ToString(System.Globalization.CultureInfo.InvariantCulture)));
 
     private static void Writing(string file, Action write)
     {

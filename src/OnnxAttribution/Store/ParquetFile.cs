@@ -66,12 +66,16 @@ internal static class ParquetFile
     /// <summary>What DuckDB has to be allowed so that it reads a file: it asks for the pattern, and for the file that it finds.</summary>
     public static IEnumerable<string> Allowed(string file) => new[] { file, Pattern(file) }.Distinct();
 
+    /// <summary>Where DuckDB would put what its memory does not hold while it reads, which never comes to that: without a place of ours it
+    /// would look into <c>./.tmp</c>.</summary>
+    public static string Spill => Path.Combine(Path.GetTempPath(), "onnx-attribution-read");
+
     /// <summary>Whether DuckDB can read all of a file, which takes as long as that.</summary>
     public static bool IsReadable(string file)
     {
         try
         {
-            using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+            using var database = DuckDbLender.Lend(Spill);
             using var rows = database.Query($"FROM {Sql(file)}");
             while (rows.Read())
             {

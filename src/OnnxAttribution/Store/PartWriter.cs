@@ -38,7 +38,7 @@ internal sealed class PartWriter : IDisposable
 
     /// <summary>A database for <see cref="Put"/>; the caller's.</summary>
     // one thread: the same rows are the same bytes
-    public DuckDbDatabase Open() => DuckDbDatabase.OpenInMemory(("temp_directory", Spill), ("threads", "1"));
+    public DuckDbDatabase Open() => DuckDbLender.Lend(Spill, ("threads", "1"));
 
     /// <summary>Writes a piece.</summary>
     public void Write<TRow>(string table, int piece, IEnumerable<TRow> rows) where TRow : ITableRow<TRow>

@@ -7,13 +7,7 @@ internal sealed class RunReader : IDisposable
 {
     private const int LeastRoom = 1 << 16;
 
-    private readonly DuckDbDatabase _database;
-
-    public RunReader()
-    {
-        // Nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp.
-        _database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
-    }
+    private readonly DuckDbDatabase _database = DuckDbLender.Lend(ParquetFile.Spill);
 
     /// <summary>The nodes in the file's order.</summary>
     /// <exception cref="DuckDbException">The file is damaged, lacks a column, or has NULL where a value belongs.</exception>

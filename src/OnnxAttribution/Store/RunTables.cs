@@ -19,7 +19,7 @@ internal sealed class RunTables : IDisposable
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
     /// <param name="metadata">Goes into the key-value metadata of every file.</param>
     public RunTables(string spill, IEnumerable<(string Name, string Text)> metadata) : this(metadata,
-        DuckDbDatabase.OpenInMemory(("memory_limit", "1200MB"), ("temp_directory", spill)))
+        DuckDbLender.Lend(spill, ("memory_limit", "1200MB")))
     {
     }
 

@@ -30,8 +30,7 @@ internal sealed partial class StoredTable
     /// <exception cref="DuckDbException">The file is damaged or lacks a column.</exception>
     internal static StoredTable Load(string file, IReadOnlyList<StoredColumn>? columns, CancellationToken cancel)
     {
-        // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
-        using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+        using var database = DuckDbLender.Lend(ParquetFile.Spill);
         return Load(database, file, columns, cancel);
     }
 
