@@ -130,10 +130,11 @@ public sealed class DocumentWorld : IDisposable
             {"site": "3", "feature": 263, "label": "inside a bracket that waits for its end", "source": "me"}
             {"site": "1", "feature": 414, "label": "an open bracket", "source": "me"}
             """);
-        // as the guide shows it, which the page would not have saved of this run's moment
+        // as the guide shows it, which the page would not have saved of this run's moment and place
         var shown = Document.Read("docs/guides/pictures.md").Blocks.Single(b => b.Language == "json").Lines;
         File.WriteAllText(_directory["subgraph.json"],
-            string.Join('\n', shown).Replace(", \"finished_at\": \"2026-01-31T12:00:00Z\"", "", StringComparison.Ordinal));
+            string.Join('\n', shown).Replace(", \"finished_at\": \"2026-01-31T12:00:00Z\"", "", StringComparison.Ordinal)
+                .Replace("/home/you/", "", StringComparison.Ordinal));
         using var file = new GZipStream(File.Create(_directory["corpus.txt.gz"]), CompressionLevel.Fastest);
         file.Write(File.ReadAllBytes(Path.Combine(Repository.Root, "LICENSE")).AsSpan(0, 6000));
     }

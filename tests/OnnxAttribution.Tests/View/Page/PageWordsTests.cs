@@ -83,7 +83,8 @@ public sealed class PageWordsTests(TinyRuns runs) : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    private static JsonDocument Data(RunPicture picture, FeatureDetails details) => JsonDocument.Parse(PageData.Json(picture, details, "graph.html"));
+    private static JsonDocument Data(RunPicture picture, FeatureDetails details) =>
+        JsonDocument.Parse(PageData.Json(picture, details, "graph.html"));
 
     private static List<string> Texts(JsonDocument data, string name) =>
         [.. data.RootElement.GetProperty(name).EnumerateArray().Select(t => t.GetString()!)];

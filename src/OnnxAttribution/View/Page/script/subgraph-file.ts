@@ -29,7 +29,13 @@ export function toFile(graph: Graph, chosen: Chosen): string {
   const { run } = graph.page;
   const { pins, groups, labels, notes } = chosen.now;
   const names = (nodes: number[]) => nodes.map(i => chosen.spelling.nodes[i]);
-  const said = { path: placeOf(run.directory, location), finished_at: run.finished, bundle_sha256: run.bundle, prompt: run.prompt, metric: run.metric };
+  const said = {
+    path: placeOf(run.directory, location),
+    finished_at: run.finished,
+    bundle_sha256: run.bundle,
+    prompt: run.prompt,
+    metric: run.metric,
+  };
   const file = {
     format: FORMAT,
     version: 1,
