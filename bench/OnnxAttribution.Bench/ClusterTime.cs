@@ -22,7 +22,7 @@ internal sealed record ClusterTime(double Seconds, double ReadSeconds, int Clust
         return new(Figures.Rounded(stages.Seconds), Figures.Rounded(stages.ReadSeconds), run.Found.Count, PeakMemory.Bytes());
     }
 
-    // what is told first of clusters comes behind the last part
+    // the first that is told of something else comes behind the last part
     private sealed class Stages(Action<string> progress) : IProgress<string>
     {
         private readonly long _start = Stopwatch.GetTimestamp();
@@ -33,7 +33,7 @@ internal sealed record ClusterTime(double Seconds, double ReadSeconds, int Clust
 
         public void Report(string value)
         {
-            if (ReadSeconds == 0 && value.Contains(" clusters ", StringComparison.Ordinal)) ReadSeconds = Seconds;
+            if (ReadSeconds == 0 && !value.StartsWith("reading part ", StringComparison.Ordinal)) ReadSeconds = Seconds;
             progress(value);
         }
     }

@@ -4,20 +4,20 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Clusters;
 
-/// <summary>The sum of each cluster's vectors: all that cosines of vectors with clusters need.</summary>
-internal sealed class ClusterSums
+/// <summary>Clusters' sums, column by column.</summary>
+internal sealed class ClusterSums : IClusterSums
 {
     private const int MostVectors = 4;
 
     private readonly UnitVectors _rows;
     private readonly float[] _sums;   // [width, stride], so that a vector meets all clusters at once
-    private readonly int _clusters, _stride;
+    private readonly int _clusters, _stride, _threads;
 
     /// <param name="labels">Each vector's cluster, from 0; below 0: none.</param>
     /// <param name="threads">Each adds up clusters of its own, in the vectors' order.</param>
     public ClusterSums(UnitVectors rows, IReadOnlyList<int> labels, int clusters, int threads)
     {
-        (_rows, _clusters, _stride, Counts) = (rows, clusters, Stride(clusters), new int[clusters]);
+        (_rows, _clusters, _stride, _threads, Counts) = (rows, clusters, Stride(clusters), threads, new int[clusters]);
         _sums = new float[rows.Width * (long)_stride];
         Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
         {
@@ -37,10 +37,8 @@ internal sealed class ClusterSums
     // clusters in whole vectors of the processor's
     private static int Stride(int clusters) => (clusters + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
 
-    /// <summary>Vectors of each cluster.</summary>
     public int[] Counts { get; }
 
-    /// <summary>The length of each cluster's sum, [clusters]: their total is what spherical k-means makes as large as it can.</summary>
     public double[] Lengths()
     {
         var squares = new double[_stride];
@@ -56,7 +54,6 @@ internal sealed class ClusterSums
         return [.. squares.Take(_clusters).Select(Math.Sqrt)];
     }
 
-    /// <summary>Takes a vector out of one cluster and into another.</summary>
     public void Move(int row, int from, int to)
     {
         var (columns, values) = (_rows.Columns(row), _rows.Values(row));
@@ -69,8 +66,8 @@ internal sealed class ClusterSums
         (Counts[from], Counts[to]) = (Counts[from] - 1, Counts[to] + 1);
     }
 
-    /// <summary>A vector's products with all sums.</summary>
-    /// <param name="products">[clusters], overwritten.</param>
+    public IClusterSums Relabelled(IReadOnlyList<int> from, IReadOnlyList<int> to) => new ClusterSums(_rows, to, _clusters, _threads);
+
     /// <remarks>Tried and lost: a call of TensorPrimitives.MultiplyAdd for each value.</remarks>
     public void Products(int row, Span<float> products)
     {

@@ -35,7 +35,7 @@ internal sealed record Clustering(int[] Labels, double[] Silhouette, double[] Si
 internal static class ClusterFinder
 {
     /// <summary>Up to so many vectors everything is tried on all.</summary>
-    public const int MostWhole = 10_000;
+    public const int MostWhole = VectorProducts.Most;
 
     // at least so many in all, and for each cluster
     private const int LeastSample = 4000, LeastEach = 20;
@@ -58,13 +58,16 @@ internal static class ClusterFinder
         var some = new int[rows.Count];
         Array.Fill(some, -1);
         for (var i = 0; i < sample.Length; i++) some[sample[i]] = best.Labels[i];
-        var labels = new SphericalKMeans(rows, options).From(some, best.Count).Labels;
-        return Measured(rows, BySize(labels, best.Count), best.Count, options.Threads) with { Tried = best.Tried, Sample = sample.Length };
+        var all = new PlainVectors(rows);
+        var labels = new SphericalKMeans(all, options).From(some, best.Count).Labels;
+        progress?.Report($"measuring {best.Count} clusters of {rows.Count:N0} prompts");
+        return Measured(all, BySize(labels, best.Count), best.Count, options.Threads) with { Tried = best.Tried, Sample = sample.Length };
     }
 
-    private static Clustering Best(UnitVectors rows, (int Least, int Most) range, IReadOnlyList<ClusterJoin>? joins, KMeansOptions options,
-        IProgress<string>? progress)
+    private static Clustering Best(UnitVectors vectors, (int Least, int Most) range, IReadOnlyList<ClusterJoin>? joins,
+        KMeansOptions options, IProgress<string>? progress)
     {
+        var rows = joins is null ? Compared(vectors, options, progress) : new PlainVectors(vectors);
         var (best, tried, largest) = ((Clustering?)null, new List<(int, double)>(), double.NegativeInfinity);
         for (var clusters = range.Least; clusters <= range.Most; clusters++)
         {
@@ -79,6 +82,17 @@ internal static class ClusterFinder
         return best! with { Tried = tried };
     }
 
+    // by their products, where memory does: every number of clusters is begun several times
+    private static IComparedVectors Compared(UnitVectors vectors, KMeansOptions options, IProgress<string>? progress)
+    {
+        if (vectors.Count > VectorProducts.Most || VectorProducts.Bytes(vectors.Count) > options.MemoryBytes)
+        {
+            return new PlainVectors(vectors);
+        }
+        progress?.Report($"comparing {vectors.Count:N0} prompts");
+        return new VectorProducts(vectors, new() { MaxDegreeOfParallelism = options.Threads, CancellationToken = options.Cancel });
+    }
+
     // ascending
     private static int[] Sample(int count, int size, int seed)
     {
@@ -87,13 +101,11 @@ internal static class ClusterFinder
         return [.. all.Take(size).Order()];
     }
 
-    private static Clustering Measured(UnitVectors rows, int[] labels, int clusters, int threads)
+    private static Clustering Measured(IComparedVectors rows, int[] labels, int clusters, int threads)
     {
-        var (silhouette, similarity, nearest) = Silhouettes.Of(rows, labels, clusters, threads);
-        return new(labels, silhouette, similarity, nearest, clusters)
-        {
-            Objective = new ClusterSums(rows, labels, clusters, threads).Lengths().Sum(),
-        };
+        var sums = rows.Sums(labels, clusters, threads);
+        var (silhouette, similarity, nearest) = Silhouettes.Of(sums, labels, threads);
+        return new(labels, silhouette, similarity, nearest, clusters) { Objective = sums.Lengths().Sum() };
     }
 
     // equally large ones in the order of their first vectors

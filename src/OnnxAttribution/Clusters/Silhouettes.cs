@@ -6,15 +6,15 @@ namespace OnnxAttribution.Clusters;
 /// distance between two vectors.</remarks>
 internal static class Silhouettes
 {
-    /// <param name="labels">Each vector's cluster, from 0; no cluster is empty, and there are two at least.</param>
+    /// <param name="sums">Of all vectors' clusters; none is empty, and there are two at least.</param>
+    /// <param name="labels">Each vector's cluster, from 0.</param>
     /// <returns>Of each vector its silhouette, from −1 to 1, its cosine with its cluster's sum, and the nearest other cluster.</returns>
-    public static (double[] Silhouette, double[] Similarity, int[] Nearest) Of(UnitVectors rows, IReadOnlyList<int> labels, int clusters,
-        int threads)
+    public static (double[] Silhouette, double[] Similarity, int[] Nearest) Of(IClusterSums sums, IReadOnlyList<int> labels, int threads)
     {
-        var sums = new ClusterSums(rows, labels, clusters, threads);
-        var result = (new double[rows.Count], new double[rows.Count], new int[rows.Count]);
+        var (count, clusters) = (labels.Count, sums.Counts.Length);
+        var result = (new double[count], new double[count], new int[count]);
         var (lengths, options) = (sums.Lengths(), new ParallelOptions { MaxDegreeOfParallelism = threads });
-        Parallel.For(0, rows.Count, options, () => new float[clusters], (row, _, products) =>
+        Parallel.For(0, count, options, () => new float[clusters], (row, _, products) =>
         {
             sums.Products(row, products);
             var (own, nearest, b) = (labels[row], -1, double.PositiveInfinity);

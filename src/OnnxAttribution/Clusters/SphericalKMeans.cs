@@ -11,16 +11,14 @@ namespace OnnxAttribution.Clusters;
 /// <remarks>Dhillon, Modha 2001, "Concept decompositions for large sparse text data using clustering"; Arthur, Vassilvitskii 2007; step 5:
 /// Dhillon, Guan, Kogan 2002, "Iterative clustering of high dimensional text data augmented by local search". The result does not depend on
 /// the number of threads: sums are added up in the vectors' order.</remarks>
-internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
+internal sealed class SphericalKMeans(IComparedVectors rows, KMeansOptions options)
 {
-    private const int MostRounds = 100;
+    private const int MostRounds = 100, MostRoundsFrom = 10;
 
     // of sums that restarts hold at once
     private const long MostBytes = 512L << 20;
 
     private const double LeastGain = 1e-4, Rounding = 1e-6;   // below them float32 sums say nothing
-
-    private readonly float[] _dense = new float[rows.Width];
 
     /// <summary>The best of all restarts.</summary>
     /// <param name="clusters">From 1 to the number of vectors.</param>
@@ -29,7 +27,7 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
     public (int[] Labels, double Objective) Find(int clusters)
     {
         // a restart in each thread, so that none waits while vectors are moved one by one
-        var threads = (int)Math.Clamp(MostBytes / Math.Max(1, ClusterSums.Bytes(rows, clusters)), 1, options.Threads);
+        var threads = (int)Math.Clamp(MostBytes / Math.Max(1, rows.SumBytes(clusters)), 1, options.Threads);
         var found = new (int[] Labels, double Objective)[options.Restarts];
         var each = threads == 1 ? options : options with { Threads = 1 };
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = options.Cancel };
@@ -41,7 +39,8 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
         return found.MaxBy(f => f.Objective);   // of equal ones the first
     }
 
-    /// <summary>Goes on from some vectors' clusters.</summary>
+    /// <summary>Goes on from some vectors' clusters, for a few rounds. None is moved by itself in the end: of very many vectors each is
+    /// next to nothing of its cluster's sum.</summary>
     /// <param name="some">Each vector's cluster, from 0, of all clusters some; below 0: none yet.</param>
     /// <param name="clusters">How many there are.</param>
     /// <inheritdoc cref="Find" path="/returns"/>
@@ -49,29 +48,36 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
     public (int[] Labels, double Objective) From(int[] some, int clusters)
     {
         var (labels, own) = (new int[rows.Count], new float[rows.Count]);
-        var sums = new ClusterSums(rows, some, clusters, options.Threads);
+        var sums = rows.Sums(some, clusters, options.Threads);
         Assign(sums, sums.Lengths(), labels, own);
         Refill(labels, own, clusters);
-        return Once(labels, clusters);
+        (labels, sums) = Settled(labels, clusters, MostRoundsFrom);
+        return (labels, sums.Lengths().Sum());
     }
 
-    private (int[] Labels, double Objective) Once(int[] labels, int clusters)
+    private (int[] Labels, double Objective) Once(int[] begun, int clusters)
+    {
+        var (labels, sums) = Settled(begun, clusters, MostRounds);
+        for (var round = 0; round < MostRounds && Improve(sums, labels) > Few; round++) options.Cancel.ThrowIfCancellationRequested();
+        return (labels, sums.Lengths().Sum());
+    }
+
+    private (int[] Labels, IClusterSums Sums) Settled(int[] labels, int clusters, int rounds)
     {
         var (next, own) = (new int[rows.Count], new float[rows.Count]);
-        var sums = new ClusterSums(rows, labels, clusters, options.Threads);
-        for (var round = 0; round < MostRounds; round++)
+        var sums = rows.Sums(labels, clusters, options.Threads);
+        for (var round = 0; round < rounds; round++)
         {
             options.Cancel.ThrowIfCancellationRequested();
             Assign(sums, sums.Lengths(), next, own);
             Refill(next, own, clusters);
             var moved = Moved(labels, next);
             if (moved == 0) break;
+            sums = sums.Relabelled(labels, next);
             (labels, next) = (next, labels);
-            sums = new ClusterSums(rows, labels, clusters, options.Threads);
             if (moved <= Few) break;
         }
-        for (var round = 0; round < MostRounds && Improve(sums, labels) > Few; round++) options.Cancel.ThrowIfCancellationRequested();
-        return (labels, sums.Lengths().Sum());
+        return (labels, sums);
     }
 
     private int Few => (int)(rows.Count * options.Unsettled);
@@ -84,7 +90,7 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
     }
 
     // moving x from a to b changes |a| + |b| to |a − x| + |b + x|, and x·x is 1
-    private int Improve(ClusterSums sums, int[] labels)
+    private int Improve(IClusterSums sums, int[] labels)
     {
         var (lengths, products, moved) = (sums.Lengths(), new float[sums.Counts.Length], 0);
         for (var row = 0; row < labels.Length; row++)
@@ -112,19 +118,18 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
     // every vector at the chosen one that is nearest
     private int[] Begin(int clusters, Random random)
     {
-        var (labels, distances) = (new int[rows.Count], new double[rows.Count]);
+        var (labels, distances, cosines) = (new int[rows.Count], new double[rows.Count], new double[rows.Count]);
         Array.Fill(distances, double.PositiveInfinity);
         var chosen = random.Next(rows.Count);
         for (var cluster = 0; cluster < clusters; cluster++)
         {
             options.Cancel.ThrowIfCancellationRequested();
-            rows.Scatter(chosen, _dense);
-            Parallel.For(0, rows.Count, Threads, row =>
+            rows.Cosines(chosen, cosines, Threads);
+            for (var row = 0; row < cosines.Length; row++)
             {
-                var distance = Math.Max(0, 1 - rows.Dot(row, _dense));
+                var distance = Math.Max(0, 1 - cosines[row]);
                 if (distance < distances[row]) (distances[row], labels[row]) = (distance, cluster);
-            });
-            foreach (var column in rows.Columns(chosen)) _dense[column] = 0;
+            }
             (distances[chosen], labels[chosen]) = (0, cluster);
             chosen = Drawn(distances, random);
         }
@@ -144,7 +149,7 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
         return last;   // all vectors are the chosen ones' equals, or rounding has left something
     }
 
-    private void Assign(ClusterSums sums, double[] lengths, int[] labels, float[] own) =>
+    private void Assign(IClusterSums sums, double[] lengths, int[] labels, float[] own) =>
         Parallel.For(0, rows.Count, Threads, () => new float[lengths.Length], (row, _, products) =>
         {
             sums.Products(row, products);
@@ -189,4 +194,7 @@ internal sealed record KMeansOptions(int Restarts, int Seed, int Threads, Cancel
 {
     /// <summary>The share of vectors that may still move when rounds end.</summary>
     public double Unsettled { get; init; }
+
+    /// <summary>Bytes that products of every two vectors may take.</summary>
+    public long MemoryBytes { get; init; } = 1L << 30;
 }

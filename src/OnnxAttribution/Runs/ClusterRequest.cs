@@ -24,6 +24,6 @@ internal sealed record ClusterRequest(int Least, int Most)
     /// <summary>From 1.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>Bytes that the clusters' sums may take.</summary>
+    /// <summary>Bytes that the clusters' sums may take, and products of every two prompts.</summary>
     public long MemoryBytes { get; init; } = 1L << 30;
 }

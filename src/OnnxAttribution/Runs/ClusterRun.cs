@@ -161,7 +161,7 @@ internal sealed class ClusterRun
             };
         }
         return ClusterFinder.Find(rows, (request.Least, most), request.Method,
-            new KMeansOptions(request.Restarts, request.Seed, request.Threads, cancel), progress);
+            new KMeansOptions(request.Restarts, request.Seed, request.Threads, cancel) { MemoryBytes = request.MemoryBytes }, progress);
     }
 
     private double AgreementOver(List<int> labelled) => AdjustedRand.Index((IReadOnlyList<int>)[.. labelled.Select(i => Found.Labels[i])],

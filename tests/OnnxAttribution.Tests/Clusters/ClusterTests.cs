@@ -45,6 +45,73 @@ public sealed class ClusterTests
         Assert.Null(ClusterFinder.Find(rows.Only([.. Enumerable.Range(0, 100)]), (5, 5), ClusterMethod.KMeans, s_options).Sample);
     }
 
+    [Theory, InlineData(1), InlineData(3)]
+    public void Products_of_every_two_vectors_stand_for_the_vectors(int threads)
+    {
+        const int count = 203, clusters = 6;   // no whole number of a processor's vectors
+        var rows = Drawn(count);
+        var products = new VectorProducts(rows, new() { MaxDegreeOfParallelism = threads });
+        var dense = new float[rows.Width];
+        for (var i = 0; i < count; i++)
+        {
+            for (var j = 0; j < count; j++)
+            {
+                Assert.Equal(rows.Cosine(i, j, dense), products.Of(i)[j], 1e-6);
+                Assert.Equal(products.Of(i)[j], products.Of(j)[i]);
+            }
+        }
+        var random = new Random(2);
+        int[] from = [.. Enumerable.Range(0, count).Select(i => (i % (clusters + 1)) - 1)];
+        IClusterSums[] sums = [new PlainVectors(rows).Sums(from, clusters, threads), products.Sums(from, clusters, threads)];
+        AssertSame(sums, count);
+        for (var move = 0; move < 1000; move++)
+        {
+            var row = random.Next(count);
+            var to = random.Next(clusters);
+            if (from[row] < 0 || to == from[row]) continue;
+            foreach (var some in sums) some.Move(row, from[row], to);
+            from[row] = to;
+        }
+        AssertSame(sums, count);
+        int[] next = [.. from.Select(label => label < 0 ? -1 : random.Next(clusters))];
+        AssertSame([sums[0].Relabelled(from, next), sums[1].Relabelled(from, next)], count);
+    }
+
+    [Fact]
+    public void Without_memory_for_products_the_same_clusters_are_found()
+    {
+        var rows = Drawn(300);
+        Clustering Of(long bytes) => ClusterFinder.Find(rows, (2, 5), ClusterMethod.KMeans, s_options with { MemoryBytes = bytes });
+        var (with, without) = (Of(1 << 20), Of(1000));
+        Assert.Equal(with.Labels, without.Labels);
+        Assert.Equal(with.Objective, without.Objective, 1e-3);
+        Assert.All(with.Silhouette.Zip(without.Silhouette), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+    }
+
+    private static UnitVectors Drawn(int count)
+    {
+        var (rows, random) = (new UnitVectors(), new Random(1));
+        for (var i = 0; i < count; i++)
+        {
+            int[] columns = [.. Enumerable.Range(0, 8).Select(_ => (int)(400 * Math.Pow(random.NextDouble(), 3))).Append(i % 5).Distinct()];
+            rows.Add(columns, [.. columns.Select(_ => random.NextSingle() - 0.3f)]);
+        }
+        return rows;
+    }
+
+    private static void AssertSame(IClusterSums[] sums, int count)
+    {
+        Assert.Equal(sums[0].Counts, sums[1].Counts);
+        Assert.All(sums[0].Lengths().Zip(sums[1].Lengths()), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+        var (one, other) = (new float[sums[0].Counts.Length], new float[sums[0].Counts.Length]);
+        for (var row = 0; row < count; row++)
+        {
+            sums[0].Products(row, one);
+            sums[1].Products(row, other);
+            Assert.All(one.Zip(other), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
+        }
+    }
+
     [Fact]
     public void Vectors_are_compared_by_direction_alone()
     {
