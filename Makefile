@@ -23,7 +23,7 @@ demo: build
 
 test: build test-tools
 	@mkdir -p TestResults
-	CHROMIUM="$(CHROMIUM)" $(TESTS) -result-xml TestResults/results.xml
+	CHROMIUM="$(CHROMIUM)" PYTHON="$(NOTEBOOK_PYTHON)" $(TESTS) -result-xml TestResults/results.xml
 
 # a dataset of 500 prompts whose program is killed at 50 random moments: minutes
 test-kills: build
@@ -33,10 +33,16 @@ test-kills: build
 check: build
 	$(TESTS) $(foreach c,$(QUICK),-class "OnnxAttribution.Tests.$(c)")
 
+# the notebook of examples/ is run with these packages of Debian or Ubuntu; elsewhere PYTHON=/path/to/python3 names one that has them
+NOTEBOOK_PYTHON = $(if $(filter /%,$(PYTHON)),$(PYTHON),/usr/bin/python3)
+NOTEBOOK = $(if $(shell $(NOTEBOOK_PYTHON) -c 'import importlib.util, sys; sys.exit(any(importlib.util.find_spec(m) is None \
+	for m in ["ipykernel", "matplotlib", "nbclient", "networkx", "pandas"]))' 2>/dev/null && echo yes),, \
+	python3-ipykernel python3-matplotlib python3-nbclient python3-networkx python3-pandas)
+
 # the page is tested in a real browser, strace watches what the program asks of Linux, and zsh completes: all come from Debian's and
 # Ubuntu's packages; elsewhere CHROMIUM=/path/to/chrome names the browser
 MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(filter Linux,$(shell uname)),$(foreach tool,strace zsh, \
-	$(if $(shell command -v $(tool)),,$(tool))))
+	$(if $(shell command -v $(tool)),,$(tool)))) $(NOTEBOOK)
 APT = -qq -o Acquire::Retries=3
 INSTALL = $(SUDO) apt-get update $(APT) && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y $(APT) --no-install-recommends
 test-tools:

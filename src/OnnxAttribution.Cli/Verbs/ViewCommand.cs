@@ -2,34 +2,38 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Comparison;
 using OnnxAttribution.Store;
 using OnnxAttribution.View;
 using OnnxAttribution.View.Figures;
 using OnnxAttribution.View.Formats;
+using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary>The verb <c>view</c>: pictures of a finished run, and its graph in other programs' formats.</summary>
-internal sealed class ViewCommand
+internal sealed partial class ViewCommand
 {
     private const string Description = """
-        Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and
-        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables; with --live a page in which the
-        model runs, so that features can be edited there.
+        Draw a run: an HTML page that needs no network (the default), a still picture (svg, png, pdf), or its graph for Graphviz
+        (dot), Neuronpedia and circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables; with
+        --live a page in which the model runs, so that features can be edited there. Two runs: a page that compares them.
 
         Example: onnx-attribution view runs/copyright --format svg --edges 150 --out circuit.svg
         """;
 
-    private readonly Argument<string> _run = new("RUN")
+    private readonly Argument<string[]> _runs = new("RUN")
     {
         Description = "a run directory, or a batch's, whose page lists its prompts; for --figure curve also a response curve's Parquet "
-            + "file"
+            + "file; two runs: a page that compares them",
+        Arity = new ArgumentArity(1, 2),
     };
+    private readonly Option<string> _align = AlignmentOption.Create();
     private readonly Option<string> _format =
         ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
     private readonly Option<string?> _figure = new("--figure")
     {
-        Description = "an SVG plot of the run's strongest nodes, or of what ablate or validate added to it",
+        Description = "a plot (svg, png, pdf) of the run's strongest nodes, or of what ablate or validate added to it",
         HelpName = string.Join('|', Drawing.FigureNames)
     };
     private readonly Option<string?> _file = new("--out")
@@ -39,6 +43,12 @@ internal sealed class ViewCommand
             + "drawn anew",
         HelpName = "FILE"
     };
+    private readonly Option<bool> _boxes = new("--boxes")
+    {
+        Description = "a figure for print: each node a box with its label, contexts, and the tokens that it promotes and suppresses; "
+            + "svg, png or pdf"
+    };
+    private readonly Option<int> _contexts = NumberOptions.Whole("--contexts", "with --boxes, so many contexts a box", 3, least: 0);
     private readonly Option<bool> _force = OutputOptions.Force("a file or graph that is");
     private readonly Option<bool> _live = new("--live")
     {
@@ -50,19 +60,24 @@ internal sealed class ViewCommand
         Description = "with --format json, the graph's name in a viewer (small letters, digits and hyphens); default: the run's",
         HelpName = "NAME"
     };
-    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features the page, --format svg and --format "
-        + "json name; default: where it was when the run was made");
+    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features the page, still pictures and "
+        + "--format json name; default: where it was when the run was made");
     private readonly Option<string?> _subgraph = new("--subgraph")
     {
         Description = "with a page or --format json, nodes that are pinned, grouped and labelled at first: a subgraph.json that a page "
             + "saved, or graph JSON of the run with pinnedIds and supernodes",
         HelpName = "FILE"
     };
-    private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
-        new PictureLimits().Nodes, least: 1);
+    private readonly Option<int?> _nodes = new("--nodes")
+    {
+        Description = $"draw so many kept nodes at most, by |effect| ({new PictureLimits().Nodes}, "
+            + $"with --boxes {PictureLimits.BoxNodes})",
+        HelpName = "N"
+    };
     private readonly Option<int?> _edges = new("--edges")
     {
-        Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
+        Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, "
+            + $"in a still picture {PictureLimits.StillEdges}, with --boxes {PictureLimits.BoxEdges}); "
             + "nodes that none is left at are not drawn",
         HelpName = "N"
     };
@@ -72,13 +87,15 @@ internal sealed class ViewCommand
             + "with the strongest edge",
         HelpName = "N"
     };
-    private readonly Option<string> _theme = ChoiceOptions.OneOf("--theme", "colours of an SVG", "light", "dark");
+    private readonly Option<string> _theme = ChoiceOptions.OneOf("--theme", "colours of a still picture", "light", "dark");
     private readonly Option<string> _palette = ChoiceOptions.OneOf("--palette",
-        "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green", "red-blue", "orange-blue");
+        "colours of what raises and lowers, in a still picture; orange-blue for readers who mix up red and green",
+        "red-blue", "orange-blue");
 
     private ViewCommand()
     {
         _figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
+        _nodes.AtLeast(1);
         _edges.AtLeast(0);
         _component.AtLeast(1);
     }
@@ -88,8 +105,11 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _live, _file, _slug, _force, _model, _subgraph, _nodes, _edges, _component, _theme,
-                _palette };
+            Description)
+        {
+            _runs, _format, _figure, _live, _boxes, _contexts, _file, _slug, _force, _model, _subgraph, _nodes, _edges, _component,
+            _theme, _palette, _align
+        };
         command.Checks(Validate);
         command.Runs(Run);
         return command;
@@ -98,6 +118,7 @@ internal sealed class ViewCommand
     private int Run(ParseResult parsed, CancellationToken cancel)
     {
         var drawing = DrawingOf(parsed);
+        if (parsed.GetRequiredValue(_runs) is [_, _]) return RunPair(drawing, parsed, cancel);
         if (parsed.GetValue(_live)) return RunLive(drawing, parsed, cancel);
         if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
         {
@@ -107,11 +128,30 @@ internal sealed class ViewCommand
         // what lies in the run under its own name is of the run, and is drawn anew
         var replace = parsed.GetValue(_force) || (parsed.GetValue(_file) is null && drawing.IsOfRun);
         DrawingFile.CheckFree(place, replace);
-        string? note;
+        IReadOnlyList<string> notes;
         using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
         {
             progress.Report("drawing");
-            note = drawing.Write(place, replace, cancel);
+            notes = drawing.Write(place, replace, cancel);
+        }
+        var output = parsed.InvocationConfiguration.Output;
+        output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
+        foreach (var note in notes) output.WriteLine($"note: {note}");
+        return ExitCodes.Done;
+    }
+
+    private int RunPair(Drawing drawing, ParseResult parsed, CancellationToken cancel)
+    {
+        var (runs, force) = (parsed.GetRequiredValue(_runs), parsed.GetValue(_force));
+        var place = ResultFile.Named(parsed.GetRequiredValue(_file)!);
+        DrawingFile.CheckFree(place, force);
+        string? note;
+        using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
+        {
+            progress.Report("comparing");
+            var comparison = RunComparison.Read(runs[0], runs[1], AlignmentOption.Of(parsed.GetRequiredValue(_align)), cancel);
+            progress.Report("drawing");
+            note = ComparisonPage.Write(comparison, place, (force, drawing.Model, drawing.Limits), cancel);
         }
         var output = parsed.InvocationConfiguration.Output;
         output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
@@ -158,84 +198,29 @@ internal sealed class ViewCommand
     private Drawing DrawingOf(ParseResult parsed)
     {
         var format = Format(parsed.CommandResult);
-        var edges = parsed.GetValue(_edges) ?? (format == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges);
+        var boxes = parsed.GetValue(_boxes);
+        var limits = boxes ? new PictureLimits(PictureLimits.BoxNodes, PictureLimits.BoxEdges)
+            : Drawing.StillFormats.Contains(format) ? new PictureLimits(Edges: PictureLimits.StillEdges) : new PictureLimits();
         var theme = parsed.GetValue(_theme) == "dark" ? SvgTheme.Dark : SvgTheme.Light;
-        return new Drawing(parsed.GetRequiredValue(_run), format, parsed.GetValue(_figure))
+        return new Drawing(parsed.GetRequiredValue(_runs)[0], format, parsed.GetValue(_figure))
         {
             Model = parsed.GetValue(_model),
             Subgraph = parsed.GetValue(_subgraph),
             Slug = parsed.GetValue(_slug),
-            Limits = new PictureLimits(parsed.GetValue(_nodes), edges) { Component = parsed.GetValue(_component) },
+            BoxContexts = boxes ? parsed.GetValue(_contexts) : null,
+            Limits = new PictureLimits(parsed.GetValue(_nodes) ?? limits.Nodes, parsed.GetValue(_edges) ?? limits.Edges)
+            {
+                Component = parsed.GetValue(_component)
+            },
             Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
         };
     }
 
-    // --figure's, --format's, or the one that the file's name asks for
+    // --format's, or the one that the file's name asks for, or the default of what is drawn
     private string Format(CommandResult result)
     {
-        if (result.IsGiven(_figure)) return "svg";
         if (result.GetResult(_format) is { Implicit: false, Tokens: [var token, ..] }) return token.Value;
-        return (result.GetResult(_file) is { Tokens: [var name, ..] } ? Drawing.FormatOf(name.Value) : null) ?? Drawing.Formats[0];
-    }
-
-    // what is asked for is never passed over in silence
-    private void Validate(CommandResult result)
-    {
-        string format;
-        try
-        {
-            format = Format(result);
-            ValidateEnding(result, format);
-        }
-        catch (FigureException e)
-        {
-            result.AddError($"--out: {e.Message}");
-            return;
-        }
-        var isFigure = result.IsGiven(_figure);
-        if (result.IsGiven(_live) && (isFigure || format != "html"))
-        {
-            result.AddError("--live is about the page; leave --format and --figure out");
-        }
-        if (isFigure && result.IsGiven(_format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
-        if (isFigure && ((Option[])[_nodes, _edges, _component]).FirstOrDefault(result.IsGiven) is { } limit)
-        {
-            result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
-        }
-        if (format != "svg" && ((Option[])[_theme, _palette]).FirstOrDefault(result.IsGiven) is { } colours)
-        {
-            result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
-        }
-        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "svg" or "json")))
-        {
-            result.AddError("--model goes with a page, --format svg or --format json; no other picture shows what features stand for");
-        }
-        if (result.IsGiven(_subgraph) && (isFigure || format is not ("html" or "json")))
-        {
-            result.AddError("--subgraph goes with a page or --format json; no other picture has pins");
-        }
-        ValidateSlug(result, isFigure ? "svg" : format);
-    }
-
-    private void ValidateSlug(CommandResult result, string format)
-    {
-        if (result.IsGiven(_slug) && format != "json") result.AddError("--slug goes with --format json");
-        if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))
-        {
-            result.AddError($"--slug '{slug.Value}' is no name of small letters, digits and hyphens, of 100 at most");
-        }
-    }
-
-    private static bool IsSlug(string name) =>
-        name.Length is > 0 and <= 100 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
-
-    /// <exception cref="FigureException">The file's ending is of no format.</exception>
-    private void ValidateEnding(CommandResult result, string format)
-    {
-        if (result.GetResult(_file) is { Tokens: [var name, ..] } && Drawing.FormatOf(name.Value) is { } ending && ending != format)
-        {
-            result.AddError($"{name.Value} is named as {ending} and would hold {format}; "
-                + $"name it otherwise, or {(result.IsGiven(_figure) ? "leave --figure out" : $"give --format {ending}")}");
-        }
+        return (result.GetResult(_file) is { Tokens: [var name, ..] } ? Drawing.FormatOf(name.Value) : null)
+            ?? (IsStill(result) ? Drawing.StillFormats : Drawing.Formats)[0];
     }
 }

@@ -6,6 +6,7 @@ internal enum Setting
 {
     Ablation,
     Aggregate,
+    Align,
     CenterUnembed,
     CenterWritingWeights,
     Certify,
@@ -24,6 +25,7 @@ internal enum Setting
     FoldValueBiases,
     Foil,
     Force,
+    Format,
     Head,
     Heads,
     Key,

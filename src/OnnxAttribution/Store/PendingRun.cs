@@ -5,7 +5,7 @@ namespace OnnxAttribution.Store;
 /// <summary>A place for a run directory: what is put into <see cref="Temporary"/> appears at the path all at once, or never.</summary>
 internal sealed class PendingRun : IDisposable
 {
-    private static readonly string[] DrawingExtensions = [".html", ".svg", ".dot", ".graphml"];
+    private static readonly string[] DrawingExtensions = [".html", ".svg", ".png", ".pdf", ".dot", ".graphml"];
     private const string DrawingAsJson = "graph.json";   // no other JSON is a drawing: somebody may have put settings beside the run
 
     private readonly string _path;

@@ -130,11 +130,11 @@ public sealed class RunDirectoryException : OnnxAttributionException
             Settings = [Setting.Out]
         };
 
-    internal static RunDirectoryException NoClusters(string path) =>
-        new($"{path} holds something else than clusters, and is not replaced. Choose another directory.") { Settings = [Setting.Out] };
+    internal static RunDirectoryException Foreign(string path, string what) =>
+        new($"{path} holds something else than {what}, and is not replaced. Choose another directory.") { Settings = [Setting.Out] };
 
-    internal static RunDirectoryException ClustersExist(string path) =>
-        new($"{path} holds clusters already. Choose another directory, or ask for them to be replaced.") { Settings = [Setting.Force] };
+    internal static RunDirectoryException Exists(string path, string what) =>
+        new($"{path} holds {what} already. Choose another directory, or ask for it to be replaced.") { Settings = [Setting.Force] };
 
     internal static RunDirectoryException OtherDataset(string file, string key, string there, string asked) =>
         new($"{file} was asked for {key} {Shown(there)}, and this asks for {Shown(asked)}. Ask for the same, or choose another directory.");

@@ -16,4 +16,7 @@ internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000)
 
     /// <summary>Nodes that are drawn whatever their effect; null: none are chosen.</summary>
     public Subgraph? Subgraph { get; init; }
+
+    /// <summary>What a figure of boxes holds, each of which says what its feature stands for.</summary>
+    public const int BoxNodes = 12, BoxEdges = 30;
 }

@@ -49,7 +49,7 @@ internal sealed class RunPicture
     public double PatchMetric => Prompts.AreOfOneMetric(Header) ? Header.PatchMetric : double.NaN;
 
     /// <summary>What its features are said to stand for.</summary>
-    public RunLabels Labels { get; private set; } = RunLabels.None;
+    public RunLabels Labels { get; private init; } = RunLabels.None;
 
     /// <summary>Chosen nodes, of which each is drawn, by the run's names of its sites; null: none are.</summary>
     public Subgraph? Subgraph { get; private init; }
@@ -86,7 +86,6 @@ internal sealed class RunPicture
         var picture = Of(path, stored, exact, limits ?? new PictureLimits());
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
         picture.Targets = Rows<TargetRow>(path, cancel);
-        picture.Labels = RunLabels.Of(path, stored.Record);
         picture.Prompts = MergedPrompts.Of(path, stored.Record, cancel);
         return picture;
     }
@@ -119,6 +118,7 @@ internal sealed class RunPicture
             Edges =
                 [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header))],
             Stored = stored,
+            Labels = RunLabels.Of(path, stored.Record),
             Subgraph = subgraph,
             KeptNodes = stored.Nodes.Count(n => n.Kept),
             IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),

@@ -13,6 +13,7 @@ public partial class DoorTests
         @"\bDuckDB\.NET\b|\bDuckD[Bb]\w+|\bduckdb_\w+|\bParquet(Sharp|\.Net)\b|\busing Parquet\b|LibraryImport\([^)]*duckdb", "Store")]
     [InlineData("Google.Protobuf", @"\bGoogle\.Protobuf\b", "Onnx,Bundles,Export,Runtime")]
     [InlineData("YamlDotNet", @"\bYamlDotNet\b", "Texts")]
+    [InlineData("SkiaSharp", @"\bSkiaSharp\b|\bSK[A-Z]\w+", "Print")]
     [InlineData("the network", @"\bHttp(Client|Request|Response)\w*\b|\bSystem\.Net\.|\bTcpClient\b", "Hub")]
     [InlineData("the command line's libraries", @"\bSpectre\.Console\b|\bSystem\.CommandLine\b", "")]
     public void Each_outside_package_has_its_door(string package, string names, string doors)

@@ -11,7 +11,7 @@ public sealed class NoticeTests
         ("Microsoft.ML.OnnxRuntime", "ONNX Runtime"), ("DuckDB.NET.", "DuckDB.NET"), ("Apache.Arrow", "Apache Arrow"),
         ("Google.Protobuf", "Protocol Buffers for C#"), ("MathNet.Numerics", "Math.NET Numerics"), ("Spectre.Console", "Spectre.Console"),
         ("System.CommandLine", "System.CommandLine"), ("System.Numerics.Tensors", "System.Numerics.Tensors"),
-        ("System.IO.Hashing", "System.IO.Hashing"), ("YamlDotNet", "YamlDotNet"),
+        ("System.IO.Hashing", "System.IO.Hashing"), ("YamlDotNet", "YamlDotNet"), ("SkiaSharp", "SkiaSharp"),
     ];
 
     private static string Notice => File.ReadAllText(Path.Combine(Repository.Root, "NOTICE"));
@@ -31,10 +31,22 @@ public sealed class NoticeTests
         Assert.True(packages.Count > 5, string.Join(' ', packages));
         Assert.All(packages,
             package => Assert.Contains(s_works.Single(w => package.StartsWith(w.Package, StringComparison.Ordinal)).Work, Notice));
-        foreach (var file in (string[])["LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt"])
+        foreach (var file in (string[])["LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt",
+            "skiasharp-ThirdPartyNotices.txt"])
         {
             Assert.True(File.Exists(Path.Combine(Path.GetDirectoryName(dependencies)!, file)), file);
         }
+    }
+
+    [Fact]
+    public void The_carried_fonts_are_named()
+    {
+        var fonts = typeof(OnnxAttribution.View.Page.RunPage).Assembly.GetManifestResourceNames()
+            .Where(n => n.EndsWith(".ttf", StringComparison.Ordinal)).ToList();
+        Assert.Equal(2, fonts.Count);
+        Assert.All(fonts, f => Assert.StartsWith("DejaVuSansCondensed", f));
+        Assert.Contains("DejaVu Sans Condensed", Notice);
+        Assert.Contains("The Font Software may be sold as part of a larger software package", Notice);
     }
 
     [Fact]

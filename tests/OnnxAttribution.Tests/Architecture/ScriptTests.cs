@@ -9,7 +9,7 @@ public sealed partial class ScriptTests
 
     public static TheoryData<string> Scripts =>
     [
-        .. ((string[])["export-scripts", "tests/references", "models/tiny/training", "bench", "docs/results", "src"])
+        .. ((string[])["export-scripts", "tests/references", "models/tiny/training", "bench", "docs/results", "src", "python"])
             .SelectMany(f => Directory.GetFiles(Path.Combine(SourceTree.Root, f), "*", SearchOption.AllDirectories))
             .Where(f => Path.GetExtension(f) is ".py" or ".sh").Select(f => Path.GetRelativePath(SourceTree.Root, f).Replace('\\', '/'))
             .Where(f => !f.Split('/').Any(p => p is "bin" or "obj")),

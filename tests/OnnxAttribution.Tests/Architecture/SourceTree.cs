@@ -10,9 +10,9 @@ internal static partial class SourceTree
     /// <summary>Rooms of the library, as folders and namespaces: each may use only the rooms before it.</summary>
     public static IReadOnlyList<string> Rooms { get; } =
     [
-        "Files", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Hub", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model", "Texts",
-        "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Clusters", "Store", "Runs", "Dashboards", "Preflight",
-        "View", "View.Figures", "View.Page", "View.Live", "View.Formats",
+        "Files", "Print", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Hub", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model",
+        "Texts", "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Clusters", "Store", "Comparison", "Runs", "Dashboards",
+        "Preflight", "View", "View.Figures", "View.Page", "View.Live", "View.Formats",
     ];
 
     /// <summary>The room of a file of the library, by the folders of its path; the folder's own name where it is no room.</summary>

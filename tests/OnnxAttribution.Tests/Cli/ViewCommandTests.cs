@@ -87,7 +87,8 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Assert.Contains("downstream activations", page);
     }
 
-    [Theory, InlineData("html"), InlineData("svg"), InlineData("dot"), InlineData("json"), InlineData("graphml")]
+    [Theory, InlineData("html"), InlineData("svg"), InlineData("png"), InlineData("pdf"), InlineData("dot"), InlineData("json"),
+        InlineData("graphml")]
     public void Each_format_is_written_into_the_run_anew_or_where_asked_and_there_replaced_only_by_force(string format)
     {
         var run = tiny.Copy(_directory["run"]);
@@ -101,7 +102,9 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Verb.Run("view", run, "--format", format, "--out", elsewhere).Done();
         Verb.Run("view", run, "--format", format, "--out", elsewhere).Failed(1, "elsewhere", "exists already", "--force");
         Verb.Run("view", run, "--format", format, "--out", elsewhere, "--force").Done();
-        Assert.Equal(File.ReadAllText(file), File.ReadAllText(elsewhere));
+        // a page says where its run is from there
+        Assert.Equal(File.ReadAllText(file),
+            File.ReadAllText(elsewhere).Replace("\"directory\":\"run\"", "\"directory\":\".\"", StringComparison.Ordinal));
         Assert.Empty(Directory.GetFiles(run, ".*"));
     }
 
@@ -117,6 +120,22 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Verb.Run("view", run, "--figure", figure).Done();
     }
 
+    [Theory, InlineData("svg", "<svg"), InlineData("png", "PNG"), InlineData("pdf", "%PDF-")]
+    public void Boxes_and_figures_are_drawn_in_every_still_format(string format, string begin)
+    {
+        foreach (var what in (string[])["--boxes", "--figure effects"])
+        {
+            var file = _directory[$"{what.Split(' ')[^1].TrimStart('-')}.{format}"];
+            Verb.Run(["view", tiny.Path, .. what.Split(' '), "--out", file]).Done();
+            Assert.Contains(begin, File.ReadAllText(file)[..100]);
+        }
+        var run = tiny.Copy(_directory["run"]);
+        Assert.Contains($"boxes.{format}",
+            Verb.Run("view", run, "--boxes", "--format", format, "--contexts", "1", "--nodes", "4", "--theme", "dark").Done().Output);
+        Verb.Run("view", run, "--boxes", "--format", format).Done();
+        Assert.True(File.Exists(Path.Combine(run, $"boxes.{format}")));
+    }
+
     [Fact]
     public void A_response_curve_is_drawn_from_its_own_file()
     {
@@ -130,7 +149,8 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Theory, InlineData("graph.svg", "<svg"), InlineData("graph.HTM", "<!doctype html>"), InlineData("graph.gv", "digraph"),
-        InlineData("graph.json", "{"), InlineData("graph.graphml", "<graphml")]
+        InlineData("graph.json", "{"), InlineData("graph.graphml", "<graphml"), InlineData("graph.PNG", "PNG"),
+        InlineData("graph.pdf", "%PDF-")]
     public void The_ending_of_a_files_name_says_the_format(string name, string begin)
     {
         Verb.Run("view", tiny.Path, "--edges", "20", "--out", _directory[name]).Done();
@@ -138,11 +158,19 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Theory]
-    [InlineData("x.png", "", "x.png would be a .png file", ".html, .svg, .dot, .json or .graphml")]
-    [InlineData("x.png", "--format svg", "x.png would be a .png file", ".svg")]
-    [InlineData("x.pdf", "--figure effects", "x.pdf would be a .pdf file", ".svg")]
+    [InlineData("x.gif", "", "x.gif would be a .gif file", ".html, .svg, .png, .pdf, .dot, .json or .graphml")]
+    [InlineData("x.gif", "--format svg", "x.gif would be a .gif file", ".svg")]
+    [InlineData("x.jpg", "--figure effects", "x.jpg would be a .jpg file", ".svg")]
+    [InlineData("x.jpeg", "--boxes", "x.jpeg would be a .jpeg file", ".svg")]
     [InlineData("x.html", "--format svg", "named as html and would hold svg", "--format html")]
-    [InlineData("x.json", "--figure effects", "named as json and would hold svg", "--figure")]
+    [InlineData("x.svg", "--format png", "named as svg and would hold png", "--format svg")]
+    [InlineData("x.json", "--figure effects", "--figure is drawn as svg, png, pdf, not as json")]
+    [InlineData("x.html", "--boxes", "--boxes is drawn as svg, png, pdf, not as html")]
+    [InlineData("x.svg", "--contexts 2", "--contexts goes with --boxes")]
+    [InlineData("x.svg", "--boxes --figure effects", "--boxes", "--figure")]
+    [InlineData("x.svg", "--boxes --contexts -1", "--contexts")]
+    [InlineData("x.svg", "--boxes --nodes 0", "--nodes")]
+    [InlineData("x.graphml", "--theme dark", "--theme goes with")]
     public void A_file_is_named_as_what_it_holds(string name, string options, params string[] words) =>
         Verb.Run(["view", tiny.Path, "--out", _directory[name], .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)])
             .Failed(2, words);
@@ -179,7 +207,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     public void Pictures_do_not_keep_force_from_replacing_the_run_and_go_with_it()
     {
         var run = tiny.Copy(_directory["run"]);
-        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"])
+        foreach (var format in (string[])["html", "svg", "png", "pdf", "dot", "json", "graphml"])
         {
             Verb.Run("view", run, "--format", format, "--force").Done();
         }
@@ -254,13 +282,13 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Theory]
-    [InlineData("--figure", "effects", "--format", "svg", "--format contradicts it")]
+    [InlineData("--figure", "effects", "--format", "dot", "--figure is drawn as svg, png, pdf, not as dot")]
     [InlineData("--figure", "effects", "--edges", "5", "--edges is about the graph")]
     [InlineData("--theme", "dark", "--format", "html", "--theme goes with --format svg")]
     [InlineData("--model", "models/tiny", "--format", "dot", "--model goes with a page")]
     [InlineData("--slug", "a", "--format", "dot", "--slug goes with --format json")]
     [InlineData("--slug", "A b", "--format", "json", "--slug 'A b' is no name of small letters")]
-    [InlineData("--format", "png", "--edges", "5", "html")]
+    [InlineData("--format", "gif", "--edges", "5", "html")]
     [InlineData("--edges", "-1", "--nodes", "5", "--edges -1 is too little")]
     [InlineData("--figre", "effects", "--nodes", "5", "Did you mean '--figure'?")]
     public void Contradictions_are_refused(string first, string a, string second, string b, string words) =>

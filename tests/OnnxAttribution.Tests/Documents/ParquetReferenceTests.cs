@@ -64,6 +64,14 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
     }
 
+    [Theory, InlineData("compared_nodes"), InlineData("compared_edges")]
+    public void A_table_of_a_comparison_has_the_columns_of_its_record(string table)
+    {
+        Make("docs/guides/compare.md", "runs/square");
+        var stored = StoredTable.Read(world.PathOf($"runs/compared/{table}.parquet"), cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
+    }
+
     [Fact]
     public void The_tables_of_the_reference_are_made_from_the_records() =>
         MadeDocument.Holds(ParquetReference.File, ParquetReference.Text());
@@ -76,7 +84,8 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         var tables = ParquetReference.Tables.Select(t => t.Name).ToList();
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
-        string[] ofTheirOwn = ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes"];
+        string[] ofTheirOwn =
+            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "compared_nodes", "compared_edges"];
         Assert.Equal(Tables.Select(t => t.Data).Concat(ofTheirOwn).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));
         Assert.All(FurtherTables.Names, name => Assert.Contains(name, tables));

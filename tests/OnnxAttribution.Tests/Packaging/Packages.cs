@@ -19,9 +19,11 @@ internal static partial class Packages
     /// <summary>Files in a directory that lie flat beside the program and that it cannot do without.</summary>
     public static IReadOnlyList<string> BesideTheProgram { get; } =
     [
-        "LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt", "dotnet-ThirdPartyNotices.txt", "templates/ioi.yaml",
-        .. OperatingSystem.IsWindows() ? ["onnxruntime.dll", "duckdb.dll"]
-            : OperatingSystem.IsMacOS() ? ["libonnxruntime.dylib", "libduckdb.dylib"] : (string[])["libonnxruntime.so", "libduckdb.so"],
+        "LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt", "skiasharp-ThirdPartyNotices.txt", "dotnet-ThirdPartyNotices.txt",
+        "templates/ioi.yaml",
+        .. OperatingSystem.IsWindows() ? ["onnxruntime.dll", "duckdb.dll", "libSkiaSharp.dll"]
+            : OperatingSystem.IsMacOS() ? ["libonnxruntime.dylib", "libduckdb.dylib", "libSkiaSharp.dylib"]
+            : (string[])["libonnxruntime.so", "libduckdb.so", "libSkiaSharp.so"],
     ];
 
     public static string Executable => OperatingSystem.IsWindows() ? "onnx-attribution.exe" : "onnx-attribution";
@@ -41,6 +43,8 @@ internal static partial class Packages
         Assert.Equal(built.Keys, installed.Keys);
         // sums over vector units of another width round otherwise
         Assert.All(built, edge => Assert.Equal(edge.Value, installed[edge.Key], 1e-4 * Math.Max(1, Math.Abs(edge.Value))));
+        Run("view", "installed", "--boxes", "--out", "boxes.png");
+        Assert.True(new FileInfo(directory["boxes.png"]).Length > 20_000);
         Assert.Contains("validated", Run("validate", "installed", "--sample", "5").Output);
     }
 

@@ -30,6 +30,10 @@ internal sealed class PlotLegend
         }
     });
 
+    /// <summary>A box of which only the frame is drawn.</summary>
+    public void Frame(string words, string stroke) => Entry(words, (x, y) => _canvas.Draw("rect", null, ("x", x), ("y", y - 6),
+        ("width", Mark - 4), ("height", 12), ("rx", 3), ("fill", "none"), ("stroke", stroke), ("stroke-width", 0.8)));
+
     private void Entry(string words, Action<double, double> mark)
     {
         var width = Mark + 6 + TokenLabel.Width(words, Font);

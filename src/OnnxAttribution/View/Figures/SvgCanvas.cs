@@ -7,8 +7,9 @@ namespace OnnxAttribution.View.Figures;
 /// <param name="Anchor">start, middle or end.</param>
 /// <param name="Most">The width there is; a longer text is cut.</param>
 /// <param name="Turned">Reads upwards, around its place.</param>
+/// <param name="TextLength">The width that it is to have in any font; null: the font's.</param>
 internal sealed record TextStyle(double Size, string? Fill = null, string Anchor = "start", bool Bold = false,
-    double Most = double.PositiveInfinity, bool Turned = false);
+    double Most = double.PositiveInfinity, bool Turned = false, double? TextLength = null);
 
 /// <summary>Writes an SVG drawing, element by element. The writer stays the caller's. Any text may be given: it is escaped here.</summary>
 /// <remarks>Only presentation attributes: no style attributes, scripts or links,
@@ -57,6 +58,7 @@ internal sealed class SvgCanvas : IDisposable
     {
         Start("text", ("x", x), ("y", y), ("font-size", style.Size), ("fill", style.Fill ?? Theme.Ink),
             ("text-anchor", style.Anchor == "start" ? null : style.Anchor), ("font-weight", style.Bold ? "600" : null),
+            ("textLength", style.TextLength), ("lengthAdjust", style.TextLength is null ? null : "spacingAndGlyphs"),
             ("transform", style.Turned ? $"rotate(-90 {Number(x)} {Number(y)})" : null));
         _output.Write($">{XmlText.Escape(TokenLabel.Fit(text, style.Most, style.Size))}</text>\n");
     }
@@ -88,6 +90,7 @@ internal sealed class SvgCanvas : IDisposable
             var text = value switch
             {
                 double d => Number(d),
+                float f => Number(f),
                 int i => i.ToString(CultureInfo.InvariantCulture),
                 _ => XmlText.Escape((string)value)
             };

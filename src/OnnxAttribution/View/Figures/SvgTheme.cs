@@ -38,5 +38,28 @@ internal sealed record SvgTheme(
     /// <param name="does">Above 0: raises; NaN: not known.</param>
     public string Sign(double does) => double.IsNaN(does) ? Unknown : does < 0 ? Lowers : Raises;
 
+    /// <summary>The colour that a text on a tinted box is read in: that of <see cref="Ink"/> and <see cref="Box"/> whose contrast is
+    /// larger (WCAG 2, contrast ratio).</summary>
+    /// <param name="tint">Such as <c>#4477aa</c>.</param>
+    /// <param name="opacity">Of the tint over <see cref="Box"/>, 0 to 1.</param>
+    public string InkOn(string tint, double opacity)
+    {
+        var ground = Luminance(tint, opacity);
+        return Contrast(Luminance(Box, 1), ground) > Contrast(Luminance(Ink, 1), ground) ? Box : Ink;
+    }
+
+    private static double Contrast(double one, double other) => (Math.Max(one, other) + 0.05) / (Math.Min(one, other) + 0.05);
+
+    private double Luminance(string colour, double opacity)
+    {
+        double Linear(int at)
+        {
+            double Channel(string of) => Convert.ToInt32(of.Substring(at, 2), 16) / 255.0;
+            var mixed = (opacity * Channel(colour)) + ((1 - opacity) * Channel(Box));
+            return mixed <= 0.04045 ? mixed / 12.92 : Math.Pow((mixed + 0.055) / 1.055, 2.4);
+        }
+        return (0.2126 * Linear(1)) + (0.7152 * Linear(3)) + (0.0722 * Linear(5));
+    }
+
     private static string Property(string name, string colour) => $"var(--{name},{colour})";
 }

@@ -1,3 +1,4 @@
+using OnnxAttribution.Print;
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
 using OnnxAttribution.View.Live;
@@ -8,15 +9,25 @@ namespace OnnxAttribution.View.Formats;
 /// <summary>One picture of a run, or its graph in another program's format.</summary>
 /// <param name="run">The run directory; of a response curve also its Parquet file.</param>
 /// <param name="format">One of <see cref="Formats"/>.</param>
-/// <param name="figure">One of <see cref="FigureNames"/>, in which case the format is SVG; null: the graph.</param>
+/// <param name="figure">One of <see cref="FigureNames"/>, in which case the format is one of <see cref="StillFormats"/>; null: the graph.
+/// </param>
 internal sealed class Drawing(string run, string format, string? figure)
 {
+    // 192 pixels an inch
+    private const double PngScale = 2;
+
+    // characters that a note lists
+    private const int MostNamed = 12;
+
     private readonly string _run = MergedRun.Locate(run);
 
     private const string LiveName = "live";
 
     /// <summary>The first is the default.</summary>
-    public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
+    public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "png", "pdf", "dot", "json", "graphml"];
+
+    /// <summary>Those that <see cref="Theme"/>, <see cref="BoxContexts"/> and figures go with.</summary>
+    public static IReadOnlyList<string> StillFormats { get; } = ["svg", .. PrintedDrawing.Formats];
 
     /// <summary>The format that a file's name asks for.</summary>
     /// <returns>null: the name is a folder's or has no ending, so none.</returns>
@@ -57,33 +68,37 @@ internal sealed class Drawing(string run, string format, string? figure)
 
     public SvgTheme Theme { get; init; } = SvgTheme.Light;
 
+    /// <summary>Nodes are drawn as boxes, with so many contexts each (<see cref="BoxedSvg"/>); null: the graph as the page has it.
+    /// </summary>
+    public int? BoxContexts { get; init; }
+
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
     public string DefaultFile =>
         Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
-            IsIndex ? BatchPage.FileName : figure is null ? $"graph.{format}" : $"{figure}.svg");
+            IsIndex ? BatchPage.FileName : $"{figure ?? (BoxContexts is null ? "graph" : "boxes")}.{format}");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
-    /// <returns>What the reader should know of what is missing; null: nothing.</returns>
+    /// <returns>What the reader should know of what is missing.</returns>
     /// <exception cref="FigureException">The figure's table holds nothing to draw,
     /// or a Parquet file is to be drawn as something else than a curve.</exception>
     /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table,
     /// or the file exists or cannot be written.</exception>
     /// <exception cref="SubgraphException"><see cref="Subgraph"/> cannot be read, or is of another run.</exception>
     /// <exception cref="Bundles.BundleException"><see cref="Model"/> is no bundle.</exception>
+    /// <exception cref="PrintException">PNG and PDF cannot be drawn here.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public string? Write(string file, bool force, CancellationToken cancel = default)
+    public IReadOnlyList<string> Write(string file, bool force, CancellationToken cancel = default)
     {
         RequireRun();
         if (figure is not null)
         {
-            DrawingFile.Write(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel);
-            return null;
+            return Notes(WriteStill(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel));
         }
         if (IsIndex)
         {
             DrawingFile.CheckFree(file, force);
             BatchPage.Write(_run, file, cancel);
-            return null;
+            return [];
         }
         var picture = Picture(cancel);
         switch (format)
@@ -92,21 +107,22 @@ internal sealed class Drawing(string run, string format, string? figure)
                 var details = FeatureDetails.Of(picture, Model, cancel);
                 picture.Suggested = AlikeNodes.Of(picture, Model, cancel);
                 DrawingFile.Write(file, force, output => GraphPage.Write(picture, details, file, output), cancel);
-                return details.PageNote;
-            case "svg":
+                return Notes(details.PageNote);
+            case "svg" or "png" or "pdf":
                 var words = FeatureDetails.Of(picture, Model, cancel);
-                DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme, words), cancel);
-                return words.TokenNote;
+                var unread = WriteStill(file, force, output => WriteGraph(picture, words, output, cancel), cancel);
+                return Notes(BoxContexts > 0 ? words.ContextNote : words.TokenNote, unread);
             case "dot": DrawingFile.Write(file, force, output => GraphDot.Write(picture, output), cancel); break;
             case "json":
                 var parts = new GraphJsonParts { Slug = Slug, Details = FeatureDetails.Of(picture, Model, cancel) };
                 DrawingFile.WriteBytes(file, force, output => GraphJson.Write(picture, output, parts), cancel);
-                return parts.Details.TokenNote;
+                return Notes(parts.Details.TokenNote);
             case "graphml": DrawingFile.Write(file, force, output => GraphMl.Write(picture, output), cancel); break;
             default: throw new ArgumentException($"there is no format '{format}', only {string.Join(", ", Formats)}", nameof(format));
         }
-        return null;
+        return [];
     }
+
     /// <summary>The folder that <see cref="WriteFolder"/> fills.</summary>
     public GraphFolder FolderAt(string directory, bool force) => new(directory, Slug ?? GraphJsonHeader.Slug(_run), force);
 
@@ -119,6 +135,35 @@ internal sealed class Drawing(string run, string format, string? figure)
         var picture = Picture(cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);
         return (folder.Write(picture, details, cancel), details.ContextNote);
+    }
+
+    private void WriteGraph(RunPicture picture, FeatureDetails details, TextWriter output, CancellationToken cancel)
+    {
+        if (BoxContexts is { } contexts) BoxedSvg.Write(picture, details, new(contexts, Theme), output, cancel);
+        else GraphSvg.Write(picture, output, Theme, details);
+    }
+
+    private static IReadOnlyList<string> Notes(params ReadOnlySpan<string?> notes) => [.. notes.ToArray().OfType<string>()];
+
+    // what to say of characters that no font has
+    private string? WriteStill(string file, bool force, Action<TextWriter> draw, CancellationToken cancel)
+    {
+        if (format == "svg")
+        {
+            DrawingFile.Write(file, force, draw, cancel);
+            return null;
+        }
+        IReadOnlyList<string> missing = [];
+        using var svg = new StringWriter();
+        draw(svg);
+        DrawingFile.WriteBytes(file, force, output =>
+        {
+            missing = format == "png" ? PrintedDrawing.WritePng(svg.ToString(), output, PngScale)
+                : PrintedDrawing.WritePdf(svg.ToString(), output);
+        }, cancel);
+        return missing.Count == 0 ? null : $"no font of this machine has {NumberText.Count(missing.Count, "character")} of it "
+            + $"({string.Join(' ', missing.Take(MostNamed))}{(missing.Count > MostNamed ? " …" : "")}), drawn as boxes with their numbers; "
+            + "install a font that has them, or write SVG";
     }
 
     /// <summary>Writes a page that runs the model itself.</summary>

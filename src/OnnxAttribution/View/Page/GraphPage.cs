@@ -20,6 +20,17 @@ internal static class GraphPage
             ["module"] = live is null ? "" : " type=\"module\"",
         }, output);
 
+    /// <param name="file">Where the page will lie.</param>
+    public static void Write(ComparedPicture compared, FeatureDetails details, string file, TextWriter output) =>
+        Skeleton(live: null).Write(new Dictionary<string, string>
+        {
+            ["title"] = WebUtility.HtmlEncode(compared.Title),
+            ["validation"] = "",
+            ["data"] = PageData.Json(compared, details, file),
+            ["live"] = "",
+            ["module"] = "",
+        }, output);
+
     private static PageSkeleton Skeleton(LiveParts? live) => live is null ? new PageSkeleton("graph-page")
         : new PageSkeleton("live-page")
         {

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-
 namespace OnnxAttribution.View.Page;
 
 /// <summary>What the page's script draws. <c>script/contract.ts</c> says the same, and a test compares the two.
@@ -8,6 +7,9 @@ internal sealed record PageContent(int Version, string Title, PageRun Run, PageL
     IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageTable? Validation, PageTable? Certificate,
     PageHeads? Heads, IReadOnlyList<PageScore> Scores, IReadOnlyList<string> Strings)
 {
+    /// <summary>Of a page of two runs; null: of one.</summary>
+    public required PageComparison? Comparison { get; init; }
+
     /// <summary>What is pinned and grouped at first; null: nothing.</summary>
     public required PageSubgraph? Subgraph { get; init; }
 

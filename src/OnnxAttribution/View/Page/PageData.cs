@@ -31,12 +31,19 @@ internal sealed class PageData
     }
 
     /// <param name="file">The page's.</param>
-    public static string Json(RunPicture picture, FeatureDetails details, string file)
+    public static string Json(RunPicture picture, FeatureDetails details, string file) =>
+        Json(new PageData(picture, details).Content(From(file, picture.Path), null));
+
+    /// <inheritdoc cref="Json(RunPicture, FeatureDetails, string)"/>
+    public static string Json(ComparedPicture compared, FeatureDetails details, string file) =>
+        Json(new PageData(compared.Picture, details).Content(From(file, compared.Picture.Path), compared));
+
+    private static string Json(PageContent content)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream, s_options))
         {
-            JsonSerializer.Serialize(json, new PageData(picture, details).Content(From(file, picture.Path)), PageJson.Default.PageContent);
+            JsonSerializer.Serialize(json, content, PageJson.Default.PageContent);
         }
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
@@ -45,7 +52,7 @@ internal sealed class PageData
     private static string From(string file, string run) =>
         Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(file))!, Path.GetFullPath(run)).Replace('\\', '/');
 
-    private PageContent Content(string directory)
+    private PageContent Content(string directory, ComparedPicture? compared)
     {
         var layout = PictureLayout.Of(_picture);
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
@@ -55,12 +62,13 @@ internal sealed class PageData
         {
             Directory = directory,
             Bundle = _picture.Header.BundleHash,
-            Ablate = AblateLine.Of(_picture),
+            Ablate = compared is null ? AblateLine.Of(_picture) : null,
         };
-        return new PageContent(1, _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
+        return new PageContent(1, compared?.Title ?? _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
             features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All)
         {
+            Comparison = compared is null ? null : PageComparison.Of(compared),
             Subgraph = chosen.Subgraph(),
             Suggestions = chosen.Suggestions(),
             SuggestionNote = chosen.Note,

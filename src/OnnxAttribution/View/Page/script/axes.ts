@@ -60,11 +60,12 @@ export class Axes {
 
   /** Shades the tokens by a feature's activation at their positions. */
   shade(node: number | null): void {
-    const feature = node === null ? null : this.graph.feature(node);
+    // of two prompts an activation is one's or the other's
+    const feature = node === null || this.graph.page.comparison !== null ? null : this.graph.feature(node);
     const at = new Map(feature?.acts ?? []);
     const most = Math.max(...at.values(), 0);
-    this.prompt.forEach((token, p) => {
-      const a = at.get(p) ?? 0;
+    this.prompt.forEach(token => {
+      const a = at.get(Number(token.dataset.position)) ?? 0;
       token.style.setProperty("--heat", most > 0 ? (a / most).toFixed(3) : "0");
     });
     this.graph.page.layout.columns.forEach((c, i) => {

@@ -6,9 +6,9 @@ const CONTEXTS = 5;
 
 /** The prompt, shaded by the node's feature. */
 export function promptOf(graph: Graph, i: number): HTMLElement[] {
-  const { run } = graph.page;
+  const { run, comparison } = graph.page;
   const acts = graph.feature(i)?.acts ?? [];
-  if (run.tokens.length === 0 || acts.length === 0) return [];
+  if (comparison !== null || run.tokens.length === 0 || acts.length === 0) return [];
   const at = new Map(acts);
   const most = Math.max(...at.values(), 1e-30);
   return [

@@ -237,6 +237,33 @@ export interface ScorePair {
   score: number;
 }
 
+/** One of two runs, and its effects and activations by the page's nodes and edges. */
+export interface Compared {
+  run: string;
+  title: string;
+  tokens: string[];
+  position: number;
+  target: string | null;
+  foil: string | null;
+  metric: string;
+  clean: Known;
+  effects: Known[];
+  activations: Known[];
+  edgeEffects: Known[];
+}
+
+/** Two runs, A and B: in which each node and edge is: 0 both, 1 both with opposite signs, 2 only A, 3 only B.
+ * `counts` and `spearman`: of nodes, then of edges. */
+export interface Comparison {
+  runs: Compared[];
+  align: string;
+  nodes: number[];
+  edges: number[];
+  counts: number[][];
+  spearman: Known[];
+  notes: string[];
+}
+
 export interface PageData {
   version: number;
   title: string;
@@ -251,6 +278,8 @@ export interface PageData {
   certificate: Table | null;
   heads: Heads | null;
   scores: Score[];
+  /** Of a page of two runs; null: of one. */
+  comparison: Comparison | null;
   /** What is chosen at first; null: nothing. */
   subgraph: Subgraph | null;
   suggestions: Suggestion[];

@@ -1,9 +1,8 @@
 import { download } from "./download";
 import type { Graph } from "./model";
-import { edgesWords, nodesWords } from "./panel";
 import type { Scene } from "./scene";
 import type { State, Store } from "./state";
-import { byId, number } from "./text";
+import { byId, edgesWords, nodesWords, number } from "./text";
 
 const STEPS = 1000;
 

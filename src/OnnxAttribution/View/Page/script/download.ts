@@ -1,8 +1,8 @@
 import type { Graph } from "./model";
 import type { Scene } from "./scene";
 import type { State } from "./state";
-import { movedTo, edgesWords } from "./panel";
-import { number, plain, svg, visible } from "./text";
+import { movedTo } from "./panel";
+import { edgesWords, number, plain, svg, visible } from "./text";
 
 const PAINT = [
   "fill",
@@ -43,8 +43,10 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
   const words = (x: number, y: number, size: number, anchor: string, text: string) =>
     svg("text", { x, y, "font-size": size, "text-anchor": anchor, fill: ink }, text);
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
+  const away = graph.showsAblation ? "moved away: " : "";
+  const signs = `${away}${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`;
   const legend = [
-    `${graph.showsAblation ? "moved away: " : ""}${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`,
+    graph.page.comparison === null ? signs : "grey: in both, dashed with opposite signs; orange: only in A; green: only in B",
     `width: |effect|, the change of the metric when a node is ${movedTo(graph)}`,
     "hatched: error nodes",
     edgesWords(state.seen.edgeCount, graph.edgeCount),

@@ -65,7 +65,7 @@ function ownMetrics({ prompts }: Run): (HTMLElement | string)[] {
     : [", each of its own tokens: ", h("b", {}, number(Math.min(...values))), " to ", h("b", {}, number(Math.max(...values)))];
 }
 
-function tokens(texts: string[], position: number | null, clean = texts): HTMLElement[] {
+export function tokens(texts: string[], position: number | null, clean = texts): HTMLElement[] {
   return texts.map((t, i) =>
     h(
       "span",

@@ -1,3 +1,4 @@
+import { legendOfBoth } from "./compare";
 import type { Graph } from "./model";
 import { movedTo } from "./panel";
 import type { State } from "./state";
@@ -5,6 +6,10 @@ import { byId, h, svg } from "./text";
 
 /** Says in words what colours, widths and hatching mean in this state. */
 export function writeLegend(graph: Graph, state: State): void {
+  if (graph.page.comparison !== null) {
+    byId("legend").replaceChildren(...legendOfBoth());
+    return;
+  }
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
   const { ablation } = graph.page.run;
   const away = graph.showsAblation ? "moved away: " : "";

@@ -1,6 +1,7 @@
 import { Axes } from "./axes";
 import { Camera } from "./camera";
 import { Chosen } from "./chosen";
+import { markPresence, writeComparison } from "./compare";
 import { readPage } from "./contract";
 import { Controls } from "./controls";
 import { Filter } from "./filter";
@@ -22,11 +23,13 @@ import { writeTrust } from "./trust";
 
 const graph = new Graph(readPage());
 const store = new Store(graph);
-writeHeader(graph.page);
+if (graph.page.comparison === null) writeHeader(graph.page);
+else writeComparison(graph.page.comparison);
 writeTrust(graph.page);
 
 const scene = new Scene(graph);
 byId("world").append(scene.base, scene.lit);
+markPresence(graph, scene);
 const axes = new Axes(graph);
 let [repaint, moved] = [(): void => {}, (): void => {}];
 const camera = new Camera(

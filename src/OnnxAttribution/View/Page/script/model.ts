@@ -122,7 +122,7 @@ export class Graph {
 
   /** Values and colours are effects: more of a node does what the node does; all else undoes it. */
   get showsEffects(): boolean {
-    return this.page.run.coefficient > 1 || this.showsAblation;
+    return this.page.comparison !== null || this.page.run.coefficient > 1 || this.showsAblation;
   }
 
   /** Values and colours are those of what moving a node away does. */

@@ -1,11 +1,12 @@
 import { cardOf, promptOf, tokensOf } from "./card";
+import { bothEffects, captionOfBoth, factsOfBoth, presenceOf } from "./compare";
 import type { Known } from "./contract";
 import { headsOf, partsOf, scoresOf } from "./heads";
 import { promptsOf, standsIn } from "./prompts";
 import type { Graph } from "./model";
 import { signClass } from "./scene";
 import type { State } from "./state";
-import { byId, count, h, number, plain, signed, svg, visible } from "./text";
+import { byId, h, number, plain, signed, svg, visible } from "./text";
 
 const EDGES = 7;
 const STRONGEST = 14;
@@ -47,6 +48,7 @@ export class Panel {
 
   private overview(state: State): HTMLElement[] {
     const { run, nodes } = this.graph.page;
+    const caption = this.graph.showsEffects ? `effect when ${movedTo(this.graph)}` : "contribution";
     const most = Math.max(...nodes.map(n => Math.abs(n.e ?? 0)), 1e-30);
     const rows = this.graph
       .strongest(STRONGEST, i => state.seen.nodes[i] === 1)
@@ -66,7 +68,7 @@ export class Panel {
         " says all keys.",
       ),
       ...this.note(),
-      h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsEffects ? `effect when ${movedTo(this.graph)}` : "contribution")),
+      h("h3", {}, "Strongest nodes", h("small", {}, captionOfBoth(this.graph) ?? caption)),
       h("ol", { class: "links" }, ...rows),
       ...promptsOf(run),
       ...headsOf(this.graph, (i, value, share, text, edge, note) => this.row(i, value, share, text, edge, note)),
@@ -95,10 +97,12 @@ export class Panel {
     return [
       this.head(this.graph.metric, state, "metric"),
       h("p", { class: "where" }, plain(run.metric)),
-      facts([
-        ["clean", number(run.clean)],
-        ["patch", run.patch === null ? null : number(run.patch)],
-      ]),
+      facts(
+        factsOfBoth(this.graph, this.graph.metric) ?? [
+          ["clean", number(run.clean)],
+          ["patch", run.patch === null ? null : number(run.patch)],
+        ],
+      ),
       ...this.edges(this.graph.metric, state),
     ];
   }
@@ -142,20 +146,22 @@ export class Panel {
                 : "A token: its row of the embedding, of which the activation is the norm.",
             )
           : null,
-      facts([
-        [error || this.graph.isToken(i) ? "norm" : "activation", number(node.a)],
-        ["patch", patched ? number(node.pa) : null],
-        // what more of a node does is no contribution of what there is
-        ["contribution", node.e === null || coefficient > 1 ? null : number(-node.e), signClass(this.graph.contribution(i))],
-        ["effect", number(node.e)],
-        [`exact${this.graph.inModel()}`, node.x_e === null ? null : number(node.x_e)],
-        ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],
-        ["found by", node.by],
-        ["gradient", node.g === null ? null : number(node.g)],
-        ["stands in", standsIn(node.n, this.graph.page.run)],
-        ["separate circuit", this.graph.components > 1 && node.c > 0 ? String(node.c) : null],
-      ]),
-      this.sentence(i),
+      facts(
+        factsOfBoth(this.graph, i) ?? [
+          [error || this.graph.isToken(i) ? "norm" : "activation", number(node.a)],
+          ["patch", patched ? number(node.pa) : null],
+          // what more of a node does is no contribution of what there is
+          ["contribution", node.e === null || coefficient > 1 ? null : number(-node.e), signClass(this.graph.contribution(i))],
+          ["effect", number(node.e)],
+          [`exact${this.graph.inModel()}`, node.x_e === null ? null : number(node.x_e)],
+          ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],
+          ["found by", node.by],
+          ["gradient", node.g === null ? null : number(node.g)],
+          ["stands in", standsIn(node.n, this.graph.page.run)],
+          ["separate circuit", this.graph.components > 1 && node.c > 0 ? String(node.c) : null],
+        ],
+      ),
+      this.graph.page.comparison === null ? this.sentence(i) : null,
       ...(feature === null ? [] : promptOf(this.graph, i)),
       ...(feature?.tokens ? tokensOf(this.graph, feature.tokens) : []),
       ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
@@ -171,7 +177,7 @@ export class Panel {
   }
 
   private value(i: number): string {
-    return number(this.graph.contribution(i)) + (this.graph.node(i).u ? " ?" : "");
+    return bothEffects(this.graph, i, null) ?? number(this.graph.contribution(i)) + (this.graph.node(i).u ? " ?" : "");
   }
 
   private head(i: number, state: State, label: string): HTMLElement {
@@ -238,7 +244,7 @@ export class Panel {
                     end[e],
                     this.graph.edgeSign(e, state.sign),
                     this.graph.edgeStrength(e) ** 2,
-                    number(this.graph.edgeValue(e), 3),
+                    bothEffects(this.graph, end[e], e) ?? number(this.graph.edgeValue(e), 3),
                     e,
                   ),
                 ),
@@ -259,7 +265,7 @@ export class Panel {
       i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),
       svg(
         "svg",
-        { class: `meter ${signClass(value)}`, width: 48, height: 6, "aria-hidden": "true" },
+        { class: `meter ${signClass(value)}`, "data-in": presenceOf(this.graph, i, edge), width: 48, height: 6, "aria-hidden": "true" },
         svg("rect", { x: 48 - width, y: 0, width, height: 6, rx: 2 }),
       ),
       h("span", { class: "value" }, text),
@@ -286,9 +292,3 @@ function facts(pairs: [name: string, value: string | null, sign?: string][]): HT
       .map(([name, value, sign]) => h("div", {}, h("dt", {}, name), h("dd", { class: sign ?? null }, value))),
   );
 }
-
-export const nodesWords = (shown: number, all: number): string =>
-  shown === all ? count(all, "node") : `${shown.toLocaleString("en-US")} of ${count(all, "node")}`;
-
-export const edgesWords = (shown: number, all: number): string =>
-  shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`;

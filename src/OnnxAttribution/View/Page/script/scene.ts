@@ -149,6 +149,8 @@ export class Scene {
   /** What stands beside a node's number; of the metric what is explained. */
   word(i: number): string {
     const { target, foil } = this.graph.page.run;
+    const runs = this.graph.page.comparison?.runs ?? [];
+    if (i === this.graph.metric && runs.length > 0) return [...new Set(runs.map(run => visible(run.target ?? "")))].join("|");
     if (i === this.graph.metric) return target === null ? "" : visible(target) + (foil === null ? "" : ` − ${visible(foil)}`);
     const own = this.graph.own.get(this.graph.node(i).f);
     if (own !== undefined) return own;

@@ -163,7 +163,9 @@ export class Strokes {
     const [left, top] = [picture.left / picture.scale, picture.top / picture.scale];
     const [right, bottom] = [left + canvas.width / k, top + canvas.height / k];
     const style = getComputedStyle(document.documentElement);
-    const colours = ["--nil", "--raises", "--lowers"].map(name => style.getPropertyValue(name).trim());
+    const presence = this.graph.page.comparison?.edges;
+    const names = presence ? ["--shared", "--shared", "--only-a", "--only-b"] : ["--nil", "--raises", "--lowers"];
+    const colours = names.map(name => style.getPropertyValue(name).trim());
     const dashed = document.documentElement.dataset.palette === "safe";
     const weight = weightAt(picture.scale);
     const c = this.curves;
@@ -175,10 +177,10 @@ export class Strokes {
       if (Math.max(c[o + 1], c[o + 7]) < top || Math.min(c[o + 1], c[o + 7]) > bottom) continue;
       const s = step(this.graph.edgeStrength(e)) - 1;
       const value = this.graph.edgeSign(e, picture.sign) ?? 0;
-      pen.strokeStyle = colours[value > 0 ? 1 : value < 0 ? 2 : 0];
+      pen.strokeStyle = colours[presence ? presence[e] : value > 0 ? 1 : value < 0 ? 2 : 0];
       pen.lineWidth = WIDTH[s] * weight;
       pen.globalAlpha = OPACITY[s];
-      pen.setLineDash(dashed && value < 0 ? DASH : []);
+      pen.setLineDash((presence ? presence[e] === 1 : dashed && value < 0) ? DASH : []);
       pen.beginPath();
       pen.moveTo(c[o], c[o + 1]);
       pen.bezierCurveTo(c[o + 2], c[o + 3], c[o + 4], c[o + 5], c[o + 6], c[o + 7]);

@@ -71,3 +71,9 @@ export const percent = (share: Known): string => {
 };
 
 export const count = (value: number, one: string): string => `${value.toLocaleString("en-US")} ${one}${value === 1 ? "" : "s"}`;
+
+export const nodesWords = (shown: number, all: number): string =>
+  shown === all ? count(all, "node") : `${shown.toLocaleString("en-US")} of ${count(all, "node")}`;
+
+export const edgesWords = (shown: number, all: number): string =>
+  shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`;

@@ -1,0 +1,74 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Comparison;
+
+/// <summary>One of two compared runs, with its nodes and edges by what makes them the same as the other's.</summary>
+internal sealed class ComparedSide
+{
+    private static readonly ComparedEnd s_metric = new(RunNames.MetricSite, TokenPosition.All, CausalNode.Error);
+
+    private readonly Dictionary<ComparedEnd, NodeRow> _nodes = [];
+
+    private ComparedSide(string run, StoredRun stored, RunAlignment alignment)
+    {
+        (Run, Stored) = (run, stored);
+        var keys = new ComparedEnd[stored.Nodes.Count];
+        for (var i = 0; i < keys.Length; i++)
+        {
+            var node = stored.Nodes[i];
+            keys[i] = new(node.Site, alignment == RunAlignment.Feature ? TokenPosition.All : node.Position, node.Feature);
+            if (node.Kept) Kept.Add(keys[i]);
+            Add(keys[i], node);
+        }
+        foreach (var edge in stored.Edges.Span)
+        {
+            var key = (keys[edge.Up], edge.Down == CausalEdge.Metric ? s_metric : keys[edge.Down]);
+            Edges[key] = Edges.GetValueOrDefault(key) + edge.Effect;
+        }
+        IsSummed = alignment == RunAlignment.Position && stored.Nodes.Count > 0 && stored.Nodes.All(n => n.Position < 0);
+    }
+
+    /// <summary>The run directory, as it was given.</summary>
+    public string Run { get; }
+
+    public StoredRun Stored { get; }
+
+    /// <summary>Every node is summed over positions, and was before this comparison.</summary>
+    public bool IsSummed { get; }
+
+    public HashSet<ComparedEnd> Kept { get; } = [];
+
+    /// <summary>Effects.</summary>
+    public Dictionary<(ComparedEnd Up, ComparedEnd Down), float> Edges { get; } = [];
+
+    /// <summary>Sites that it has nodes at.</summary>
+    public HashSet<string> Sites => [.. Stored.Nodes.Select(n => n.Site)];
+
+    /// <summary>Sites that it has features at, and not errors alone.</summary>
+    public IReadOnlyList<string> FeatureSites => [.. Stored.Nodes.Where(n => n.Feature >= 0).Select(n => n.Site).Distinct()];
+
+    /// <summary>What transcoders stand for; null: there are none.</summary>
+    public string? Replaced => (Stored.Record as GraphRunRecord)?.Options?.Replace ?? (Stored.Record as MergedRunRecord)?.Options?.Replace;
+
+    /// <inheritdoc cref="RunComparison.Read" path="/exception"/>
+    public static ComparedSide Read(string run, RunAlignment alignment, CancellationToken cancel) =>
+        new(run, RunDirectory.Read(MergedRun.Locate(run), cancel), alignment);
+
+    /// <summary>null: it has none, kept or not.</summary>
+    public NodeRow? Node(ComparedEnd key) => _nodes.TryGetValue(key, out var node) ? node : null;
+
+    // only what the graph keeps of a feature is summed over positions, unless it keeps none of it
+    private void Add(ComparedEnd key, NodeRow node)
+    {
+        if (!_nodes.TryGetValue(key, out var sum) || (node.Kept && !sum.Kept))
+        {
+            _nodes[key] = node with { Position = key.Position };
+        }
+        else if (node.Kept == sum.Kept)
+        {
+            _nodes[key] = sum with { Effect = sum.Effect + node.Effect, Activation = sum.Activation + node.Activation };
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text.Json.Nodes;
+using Microsoft.Playwright;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Comparison;
+using OnnxAttribution.Store;
+using OnnxAttribution.Tests.Cli;
+using OnnxAttribution.View;
+
+namespace OnnxAttribution.Tests.View.Page.Browser;
+
+/// <summary>A page of two runs: which of them has a node or an edge, and what it does in each.</summary>
+[Collection(PageCollection.Name)]
+public sealed class PageComparisonTests : IDisposable
+{
+    // of each edge the colours, red, green and blue, at points along it, and at how many of them nothing is painted
+    private const string Painted = """
+        () => {
+          const canvas = document.querySelector('#strokes'), base = document.querySelector('svg.base');
+          const pixels = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+          pixels.drawImage(canvas, 0, 0);
+          const at = new DOMMatrix(getComputedStyle(canvas).transform), scale = base.width.baseVal.value / base.viewBox.baseVal.width;
+          return [...document.querySelectorAll('path.edge')].map(path => {
+            const points = Array.from({ length: 60 }, (_, i) => path.getPointAtLength(path.getTotalLength() * (0.2 + 0.01 * i)));
+            const read = points.map(p => [...pixels.getImageData(Math.round((p.x * scale - at.e) * devicePixelRatio),
+              Math.round((p.y * scale - at.f) * devicePixelRatio), 1, 1).data]);
+            const full = read.filter(p => p[3] > 0), mean = c => full.reduce((s, p) => s + p[c], 0) / Math.max(1, full.length);
+            return [mean(0), mean(1), mean(2), read.length - full.length].map(Math.round);
+          });
+        }
+        """;
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly PageBrowser _browser;
+    private readonly ExamplePages _pages;
+    private readonly ComparedPicture _compared;
+
+    public PageComparisonTests(PageBrowser browser, ExamplePages pages)
+    {
+        (_browser, _pages) = (browser, pages);
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright [C", "--target", "]", "--no-page",
+            "--out", _directory["square"]).Done();
+        Verb.Run("view", pages.Run, _directory["square"], "--out", File).Done();
+        _compared = ComparedPicture.Of(RunComparison.Read(pages.Run, _directory["square"]), new PictureLimits());
+    }
+
+    private string File => _directory["diff.html"];
+
+    [Theory, InlineData(1400), InlineData(390)]
+    public Task Every_node_and_edge_says_in_which_run_it_is(int width) => _browser.Visit(File, async page =>
+    {
+        foreach (var (presence, name) in new[] { (Presence.Both, "both"), (Presence.OnlyA, "a"), (Presence.OnlyB, "b"),
+            (Presence.Opposite, "opposite") })
+        {
+            await Assertions.Expect(page.Locator($"svg.base g.node[data-in='{name}']"))
+                .ToHaveCountAsync(_compared.Nodes.Count(n => n?.Presence == presence));
+            await Assertions.Expect(page.Locator($"svg.base path.edge[data-in='{name}']"))
+                .ToHaveCountAsync(_compared.Edges.Count(e => e.Presence == presence));
+        }
+        // on a small screen the figures are one tap away
+        if (width < 800) await page.Locator("#comparison > summary").ClickAsync();
+        var row = page.Locator("#comparison tr", new() { HasText = "only in B" });
+        await Assertions.Expect(row.Locator("td").First).ToHaveTextAsync($"{_compared.Comparison.NodeCounts.OnlyB:N0}");
+        await Assertions.Expect(row.Locator("td").Last).ToHaveTextAsync($"{_compared.Comparison.EdgeCounts.OnlyB:N0}");
+        await Assertions.Expect(row).ToBeVisibleAsync();
+        // nothing leaves the screen
+        Assert.Equal(width, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+    }, new(width, 900));
+
+    [Theory, InlineData("light"), InlineData("dark")]
+    public Task Three_colours_are_painted_and_dashes_where_signs_are_opposite(string theme) => _browser.Visit(Apart(), async page =>
+    {
+        var edges = await page.EvaluateAsync<int[][]>(Painted);
+        for (var i = 0; i < 600 && edges.Any(e => e[3] == 60); i++)
+        {
+            await page.Until("true");
+            edges = await page.EvaluateAsync<int[][]>(Painted);
+        }
+        // the strongest first: in both, in both with opposite signs, only in A, only in B
+        Assert.Equal(4, edges.Length);
+        var (both, opposite, a, b) = (edges[0], edges[1], edges[2], edges[3]);
+        Assert.True(Math.Max(both[0], Math.Max(both[1], both[2])) - Math.Min(both[0], Math.Min(both[1], both[2])) < 60, Words(both));
+        Assert.True(a[0] > a[1] + 40 && a[1] > a[2] + 40, Words(a));
+        Assert.True(b[1] > b[0] + 60 && b[1] > b[2] + 15, Words(b));
+        Assert.InRange(opposite[3], 10, 50);
+        Assert.All((int[][])[both, a, b], e => Assert.Equal(0, e[3]));
+        Assert.True(Enumerable.Range(0, 3).All(c => Math.Abs(both[c] - opposite[c]) < 40), $"{Words(both)} and {Words(opposite)}");
+        // lit, they keep their colours
+        await page.Node(2).FocusAsync();
+        Assert.Equal(await page.Locator("path.edge[data-in='a']").Drawn("stroke"),
+            await page.Locator("path.beam[data-in='a']").Drawn("stroke"));
+
+        static string Words(int[] colour) => string.Join(' ', colour);
+    }, new(Hash: $"theme={theme}"));
+
+    [Fact]
+    public Task A_node_is_told_with_its_effects_in_both() => _browser.Visit(File, async page =>
+    {
+        foreach (var presence in (Presence[])[Presence.Both, Presence.OnlyB])
+        {
+            var node = Enumerable.Range(0, _compared.Nodes.Count).First(i => _compared.Nodes[i]?.Presence == presence);
+            await page.Node(node).First.FocusAsync();
+            await Assertions.Expect(Fact(page, "is")).ToHaveTextAsync(presence == Presence.Both ? "in both" : "only in B");
+            await Assertions.Expect(Fact(page, "effect in B")).ToContainTextAsync(Digits(_compared.Nodes[node]!.EffectB));
+            if (presence == Presence.Both)
+            {
+                await Assertions.Expect(Fact(page, "effect in A")).ToContainTextAsync(Digits(_compared.Nodes[node]!.EffectA));
+            }
+            await Assertions.Expect(page.Panel().Locator(".links .value").First).ToContainTextAsync(" | ");
+        }
+        await page.Locator("#about > summary").ClickAsync();
+        await Assertions.Expect(page.Locator("#about")).ToContainTextAsync("A explains logit of ')', B logit of ']'");
+        await Assertions.Expect(page.Locator("#header h1")).ToHaveCountAsync(2);
+        await Assertions.Expect(page.Locator("#sign")).ToBeHiddenAsync();
+    });
+
+    [Fact]
+    public Task A_page_of_one_run_has_none_of_it() => _browser.Visit(_pages.File, async page =>
+    {
+        await Assertions.Expect(page.Locator("#comparison")).ToHaveCountAsync(0);
+        await Assertions.Expect(page.Locator("[data-in]")).ToHaveCountAsync(0);
+        await Assertions.Expect(page.Locator("#sign")).ToBeVisibleAsync();
+    });
+
+    public void Dispose() => _directory.Dispose();
+
+    private static ILocator Fact(IPage page, string name) =>
+        page.Panel().Locator(".facts > div").Filter(new() { Has = page.GetByText(name, new() { Exact = true }) }).Locator("dd");
+
+    // the first digits, whatever stands for the sign
+    private static string Digits(float value) => Math.Abs(value).ToString("0.00", System.Globalization.CultureInfo.InvariantCulture)[..3];
+
+    // an edge at each of four positions, none of which touches another
+    private string Apart()
+    {
+        const string lower = "blocks.0.hook_resid_pre", upper = "blocks.1.hook_resid_pre";
+        NodeRow[] nodes = [.. ((string[])[lower, upper]).SelectMany(site => Enumerable.Range(0, 4)
+            .Select(p => PictureSamples.Row(site, p, "abcd"[p].ToString(), p, -4)))];
+        string Run(string name, params CausalEdge[] edges)
+        {
+            var facts = PictureSamples.Facts("abcd");
+            facts["token_strings"] = new JsonArray("a", "b", "c", "d");
+            RunDirectory.Write(_directory[name], new RunContents(nodes, [edges], 3, facts.ToRecord()), force: false);
+            return _directory[name];
+        }
+        var a = Run("a", new(0, 4, 1, -4), new(1, 5, 1, -3), new(2, 6, 1, -2));
+        var b = Run("b", new(0, 4, 1, -4), new(1, 5, 1, 3), new(3, 7, 1, -1));
+        Verb.Run("view", a, b, "--out", _directory["apart.html"]).Done();
+        return _directory["apart.html"];
+    }
+}
