@@ -45,7 +45,7 @@ def words(positional, options):
         if value is None or value is False:
             continue
         result.append(option if value is True else f"{option}={_text(value)}")
-    return result + [str(word) for word in positional]
+    return result + [_text(word) for word in positional]
 
 
 def call(verb, *positional, progress="auto", **options):
