@@ -22,8 +22,8 @@ internal sealed class ViewCommand
 
     private readonly Argument<string> _run = new("RUN")
     {
-        Description = "a run directory, or a batch's, whose page lists its prompts; for --figure curve also a response curve's Parquet "
-            + "file"
+        Description = "a run directory, or that of many prompts' graphs, whose page lists them; for --figure curve also a response "
+            + "curve's Parquet file"
     };
     private readonly Option<string> _format =
         ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
@@ -99,6 +99,7 @@ internal sealed class ViewCommand
     {
         var drawing = DrawingOf(parsed);
         if (parsed.GetValue(_live)) return RunLive(drawing, parsed, cancel);
+        if (drawing.MeanOfIndex is { } mean) RequireOfIndex(parsed, mean);
         if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
         {
             return RunFolder(drawing.FolderAt(folder, parsed.GetValue(_force)), drawing, parsed, cancel);
@@ -117,6 +118,17 @@ internal sealed class ViewCommand
         output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
         if (note is not null) output.WriteLine($"note: {note}");
         return ExitCodes.Done;
+    }
+
+    // all options but where the page goes are about one graph
+    private void RequireOfIndex(ParseResult parsed, string mean)
+    {
+        Option[] ofIndex = [_format, _file, _force];
+        if (parsed.CommandResult.Command.Options.Except(ofIndex).FirstOrDefault(parsed.CommandResult.IsGiven) is { } other)
+        {
+            throw new UsageException($"{other.Name} is about one graph, and {parsed.GetRequiredValue(_run)} is of many prompts, which its "
+                + $"page lists; name one of the runs in it, or their mean: {mean}");
+        }
     }
 
     private int RunLive(Drawing drawing, ParseResult parsed, CancellationToken cancel)

@@ -56,6 +56,9 @@ internal sealed class PageData
             Directory = directory,
             Bundle = _picture.Header.BundleHash,
             Ablate = AblateLine.Of(_picture),
+            PromptCount = _picture.Prompts.Count,
+            Least = FiveDigits.OrNull(_picture.Prompts.Values.Least),
+            Most = FiveDigits.OrNull(_picture.Prompts.Values.Most),
         };
         return new PageContent(1, _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
@@ -95,10 +98,11 @@ internal sealed class PageData
             Sign = h.ShowsAblation ? RunNames.AblationSign : "contribution",
             Patched = h.IsPatched,
             Merged = h.IsMerged,
-            Prompts = [.. _picture.Prompts.All.Select(p => new PagePrompt(p.Id, p.Text, p.Metric, FiveDigits.OrNull(p.Value), p.Page))],
+            Prompts = [.. _picture.Prompts.First.Select(p => new PagePrompt(p.Id, p.Text, p.Metric, FiveDigits.OrNull(p.Value), p.Page))],
             Nodes = _picture.Stored.Nodes.Count,
             Kept = _picture.KeptNodes,
             StoredEdges = _picture.Stored.Edges.Length,
+            Component = _picture.Component,
             Finished = h.FinishedAt,
             Version = h.Version,
             Dashboards = _details.HasCards,

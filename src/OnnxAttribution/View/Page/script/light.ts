@@ -56,7 +56,7 @@ export class Light {
   private edge(e: number, direct: boolean, state: State): SVGPathElement {
     return svg("path", {
       class: `beam w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, state.sign))}${direct ? " direct" : ""}`,
-      d: this.scene.edges[e].getAttribute("d"),
+      d: this.scene.curve(e),
     });
   }
 
