@@ -71,12 +71,17 @@ internal static class DatasetMode
     internal static int Lanes(IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, int partSize) => lines.Count == 0 ? 1
         : Math.Min(PromptWindows.Lanes(lines.Select(l => l.Task)), Math.Min(lines.Count, partSize));
 
-    // the mean's, unless it is there
+    // the mean's, and the index of the prompts, unless they are there
     private static PageOfRun Page(PromptDataset dataset, string directory, bool isWanted, IProgress<string> progress,
         CancellationToken cancel)
     {
         var mean = Path.Combine(directory, RunNames.Mean);
-        var isMissing = dataset.State == DatasetState.Whole && !File.Exists(Path.Combine(mean, RunPage.FileName));
-        return PageOfRun.OfMean(mean, isWanted && isMissing, progress, cancel);
+        var isWhole = dataset.State == DatasetState.Whole;
+        var page = PageOfRun.OfMean(mean, isWanted && isWhole && !File.Exists(Path.Combine(mean, RunPage.FileName)), progress, cancel);
+        if (isWanted && isWhole && !File.Exists(Path.Combine(directory, BatchPage.FileName)))
+        {
+            PageOfRun.OfBatch(directory, progress, cancel);
+        }
+        return page;
     }
 }

@@ -7,6 +7,7 @@ using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
+using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -138,6 +139,7 @@ internal static class GraphCommand
             throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} "
                 + $"stay{(batch.Runs.Count == 1 ? "s" : "")} in {destination.Directory}, {MergedAfter(batch, destination.Directory)}");
         }
+        if (batch.MergedDirectory is not null && !destination.Page) BatchPage.Remove(destination.Directory);
         var index = batch.MergedDirectory is not null && destination.Page
             ? PageOfRun.OfBatch(destination.Directory, progress, model.Context.Cancel) : null;
         progress.Dispose();

@@ -24,8 +24,8 @@ internal sealed partial class ViewCommand
 
     private readonly Argument<string[]> _runs = new("RUN")
     {
-        Description = "a run directory, or a batch's, whose page lists its prompts; for --figure curve also a response curve's Parquet "
-            + "file; two runs: a page that compares them",
+        Description = "a run directory, or that of many prompts' graphs, whose page lists them; for --figure curve also a response "
+            + "curve's Parquet file; two runs: a page that compares them",
         Arity = new ArgumentArity(1, 2),
     };
     private readonly Option<string> _align = AlignmentOption.Create();
@@ -120,6 +120,7 @@ internal sealed partial class ViewCommand
         var drawing = DrawingOf(parsed);
         if (parsed.GetRequiredValue(_runs) is [_, _]) return RunPair(drawing, parsed, cancel);
         if (parsed.GetValue(_live)) return RunLive(drawing, parsed, cancel);
+        if (drawing.MeanOfIndex is { } mean) RequireOfIndex(parsed, mean);
         if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
         {
             return RunFolder(drawing.FolderAt(folder, parsed.GetValue(_force)), drawing, parsed, cancel);
@@ -157,6 +158,17 @@ internal sealed partial class ViewCommand
         output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
         if (note is not null) output.WriteLine($"note: {note}");
         return ExitCodes.Done;
+    }
+
+    // all options but where the page goes are about one graph
+    private void RequireOfIndex(ParseResult parsed, string mean)
+    {
+        Option[] ofIndex = [_format, _file, _force];
+        if (parsed.CommandResult.Command.Options.Except(ofIndex).FirstOrDefault(parsed.CommandResult.IsGiven) is { } other)
+        {
+            throw new UsageException($"{other.Name} is about one graph, and {parsed.GetRequiredValue(_runs)[0]} is of many prompts, which its "
+                + $"page lists; name one of the runs in it, or their mean: {mean}");
+        }
     }
 
     private int RunLive(Drawing drawing, ParseResult parsed, CancellationToken cancel)

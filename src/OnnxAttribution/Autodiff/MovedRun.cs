@@ -90,7 +90,7 @@ internal sealed class MovedRun
             // its own target may say the number of positions
             inputs[1] = g.Ints([.. op.Out[0]!.Shape!.Select((d, i) => i == axis ? -1 : d.Size!.Value)]);
         }
-        return Attach(op, inputs, prefix);
+        return OpCopies.Of(op, inputs, prefix);
     }
 
     private void StepWhole(Op op)
@@ -104,17 +104,11 @@ internal sealed class MovedRun
                 if (!_forms.Sizes(op.In[i]!) && op.In[i]!.Rank > 1) inputs[i] = Repeated(inputs[i]!);
             }
         }
-        Keep(op, Attach(op, inputs, "whole/"), (v, made) => _whole[v] = made);
+        Keep(op, OpCopies.Of(op, inputs, "whole/"), (v, made) => _whole[v] = made);
     }
 
     private Value Repeated(Value still) =>
         g.Expand(still, g.Concat(0, g.Shape(_inputs.First), g.Shape(still, 1, still.Rank)));
-
-    private static Value[] Attach(Op op, Value?[] inputs, string prefix)
-    {
-        var copy = new Op(op.Type, op.Domain, prefix + op.Name, inputs, op.Attributes);
-        return GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : prefix + v.Name)]);
-    }
 
     private static void Keep(Op op, Value?[] made, Action<Value, Value> keep)
     {

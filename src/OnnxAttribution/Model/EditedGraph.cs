@@ -21,15 +21,14 @@ internal sealed class EditedGraph
 
     private readonly GraphBuilder _g = new("edited/");
     private readonly LoadedModel _model;
-    private readonly Dictionary<Value, Value> _copies = [];
-    private readonly Dictionary<string, Value> _values;
+    private readonly OpCopies _copies = new();
     private readonly Dictionary<Site, Value> _activations = [];
     private readonly Value _scale;
     private readonly Value _offset;
 
     private EditedGraph(LoadedModel model, IReadOnlyList<(Site Site, int Feature)> features)
     {
-        (_model, Features, _values) = (model, features, model.Graph.Values.ToDictionary());
+        (_model, Features) = (model, features);
         Dim[] shape = [Dim.Named("position"), Dim.Of(features.Count)];
         (_scale, _offset) = (_g.Input(Scale, DataType.Float, shape), _g.Input(Offset, DataType.Float, shape));
         Graph = Build();
@@ -59,35 +58,25 @@ internal sealed class EditedGraph
 
     private OnnxGraph Build()
     {
-        var sites = Features.Index().GroupBy(f => f.Item.Site)
-            .ToDictionary(s => _model.Graph[s.Key.Name], s => (s.Key, First: s.First().Index, Features: s.Select(f => f.Item.Feature)));
-        foreach (var op in Topology.Between([], [_model.Graph[ModelBundle.Logits], .. sites.Keys]))
+        var sites = Features.Select(f => f.Site).Distinct().ToDictionary(s => _model.Graph[s.Name]);
+        _copies.Through(Topology.Between([], [_model.Graph[ModelBundle.Logits], .. sites.Keys]), op =>
         {
-            var output = op.Out is [{ } only] && sites.ContainsKey(only) ? only : null;
-            if (output is null && !op.In.Any(v => v is not null && _copies.ContainsKey(v))) continue;
-            var made = GraphBuilder.Attach(
-                new Op(op.Type, op.Domain, op.Name, [.. op.In.Select(v => v is null ? null : _copies.GetValueOrDefault(v, v))],
-                    op.Attributes),
-                [.. op.Out.Select(v => v?.Name)], name => op.Out.FirstOrDefault(v => v?.Name == name));
-            for (var i = 0; i < made.Length; i++)
-            {
-                if (op.Out[i] is not { } v) continue;
-                var (_, first, features) = output is null ? default : sites[output];
-                Put(v, output is null ? made[i] : Edited(made[i], sites[output].Key, first, [.. features]));
-            }
-        }
+            if (op.Out is not [{ } output] || !sites.TryGetValue(output, out var site)) return false;
+            _copies[output] = Edited(_copies.Again(op)[0], site);
+            return true;
+        });
         return Finished();
     }
 
     private OnnxGraph Finished()
     {
         var position = _g.Input(Position, DataType.Int64, Dim.Of(1));
-        var copied = new OnnxGraph(_model.Graph.Inputs, [_values[ModelBundle.Logits]])
+        var copied = new OnnxGraph(_model.Graph.Inputs, [_copies[_model.Graph[ModelBundle.Logits]]])
         {
-            Values = _values,
+            Values = _model.Graph.Values.ToDictionary(v => v.Key, v => _copies[v.Value]),
             OpsetVersion = _model.Graph.OpsetVersion,
         };
-        Value[] all = [.. _model.Bundle.Sites.Select(s => _values[s.Name])];
+        Value[] all = [.. _model.Bundle.Sites.Select(s => copied[s.Name])];
         var logits = _g.Identity(LogitsHead.At(_g, copied, all, position), Logits);
         Value[] parts = [.. Features.Select(f => f.Site).Distinct().Select(site => _activations.GetValueOrDefault(site)
             ?? throw new GraphException($"the site '{site}' is not what one operator makes, so that it cannot be edited"))];
@@ -99,8 +88,10 @@ internal sealed class EditedGraph
     }
 
     // x + scale · ((s − 1) ∘ f + o) W_dec
-    private Value Edited(Value x, Site site, int first, int[] features)
+    private Value Edited(Value x, Site site)
     {
+        var (first, features) = (Features.Index().First(f => f.Item.Site == site).Index,
+            Features.Where(f => f.Site == site).Select(f => f.Feature).ToArray());
         var dictionary = _model.DictionaryOf(site)!;
         var location = System.IO.Path.GetRelativePath(_model.Directory, dictionary.Directory).Replace('\\', '/');
         var (f, norm) = new FeatureGraph(_g, dictionary, location).Build(x, features);
@@ -110,11 +101,5 @@ internal sealed class EditedGraph
         var rows = dictionary.DecoderRows(features, _model.Context.Threads).Of(features).Span;
         var decoder = _g.Constant(site.Name + ".rows", Constants.Of(rows, features.Length, dictionary.OutputWidth));
         return _g.Add(x, _g.Mul(_g.MatMul(_g.Sub(after, f), decoder), norm));
-    }
-
-    private void Put(Value original, Value copy)
-    {
-        _copies[original] = copy;
-        if (_values.ContainsKey(original.Name)) _values[original.Name] = copy;
     }
 }

@@ -53,22 +53,14 @@ internal static class LogitsHead
     private static Value Unembedded(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value x, OnnxGraph? host = null)
     {
         var logits = model[ModelBundle.Logits];
-        var copies = new Dictionary<Value, Value> { [sites[^1]] = x };
-        foreach (var op in Topology.Between(sites, [logits]))
+        var copies = new OpCopies("head/") { [sites[^1]] = x };
+        copies.Through(Topology.Between(sites, [logits]), op =>
         {
-            if (host is not null && op.Out.All(v => v is null || v.IsFixed))
-            {
-                // of a weight that the host has computed too, the host's
-                if (op.Out is [{ } weight] && host.Values.GetValueOrDefault(weight.Name) is { } same) copies[weight] = same;
-                if (op.Out.All(v => v is null || copies.ContainsKey(v))) continue;
-            }
-            if (!op.In.Any(v => v is not null && copies.ContainsKey(v))) continue;
-            var made = Copy(op, [.. op.In.Select(v => v is null ? null : copies.GetValueOrDefault(v, v))], "head/");
-            for (var i = 0; i < made.Length; i++)
-            {
-                if (op.Out[i] is { } v) copies[v] = made[i];
-            }
-        }
+            if (host is null || !op.Out.All(v => v is null || v.IsFixed)) return false;
+            // of a weight that the host has computed too, the host's
+            if (op.Out is [{ } weight] && host.Values.GetValueOrDefault(weight.Name) is { } same) copies[weight] = same;
+            return op.Out.All(v => v is null || copies.Has(v));
+        });
         return copies[logits];
     }
 
@@ -83,10 +75,6 @@ internal static class LogitsHead
         Value?[] inputs = [.. op.In.Select((x, i) => x is null || axes[i] < 0 ? x : OfTokens(g, x, axes[i], tokens))];
         // its own target says the size of the vocabulary
         if (op.Type == "Reshape") inputs[1] = g.Concat(0, g.Slice(op.In[1]!, g.Ints(0), g.Ints(axis), g.Ints(0)), g.Ints(-1));
-        return Copy(op, inputs, "tokens/")[0];
+        return OpCopies.Of(op, inputs, "tokens/")[0];
     }
-
-    private static Value[] Copy(Op op, Value?[] inputs, string prefix) =>
-        GraphBuilder.Attach(new Op(op.Type, op.Domain, prefix + op.Name, inputs, op.Attributes),
-            [.. op.Out.Select(v => v is null ? "" : prefix + v.Name)]);
 }

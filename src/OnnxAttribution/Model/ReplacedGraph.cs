@@ -53,13 +53,12 @@ internal sealed class ReplacedGraph
     private readonly GraphBuilder _g = new("replaced/");
     private readonly OnnxGraph _model;
     private readonly IReadOnlyList<ReplacedMlp> _mlps;
-    private readonly Dictionary<Value, Value> _copies = [];
-    private readonly Dictionary<string, Value> _values;
+    private readonly OpCopies _copies = new();
+    private readonly Dictionary<string, Value> _written = [];
     private readonly Dictionary<ReplacedMlp, (Value Features, Value Decoder)> _features = [];
     private readonly List<Value> _inputs = [];
 
-    private ReplacedGraph(OnnxGraph model, IReadOnlyList<ReplacedMlp> mlps) =>
-        (_model, _mlps, _values) = (model, mlps, model.Values.ToDictionary());
+    private ReplacedGraph(OnnxGraph model, IReadOnlyList<ReplacedMlp> mlps) => (_model, _mlps) = (model, mlps);
 
     /// <param name="model">With batch 1, without interventions.</param>
     /// <param name="mlps">In the order of computation.</param>
@@ -70,9 +69,9 @@ internal sealed class ReplacedGraph
     {
         var made = new ReplacedGraph(model, mlps);
         made.Copy([model[ModelBundle.Logits], .. sites.Select(s => model[s.Name])]);
-        var graph = new OnnxGraph([.. model.Inputs, .. made._inputs], [made._values[ModelBundle.Logits]])
+        var graph = new OnnxGraph([.. model.Inputs, .. made._inputs], [made._copies[model[ModelBundle.Logits]]])
         {
-            Values = made._values,
+            Values = model.Values.Select(v => KeyValuePair.Create(v.Key, made._copies[v.Value])).Concat(made._written).ToDictionary(),
             Metadata = model.Metadata,
             OpsetVersion = model.OpsetVersion,
         };
@@ -82,35 +81,17 @@ internal sealed class ReplacedGraph
     private void Copy(IReadOnlyList<Value> outputs)
     {
         var replaced = _mlps.ToDictionary(m => _model[m.Output.Name]);
-        foreach (var op in Topology.Between([], outputs))
+        _copies.Through(Topology.Between([], outputs), op =>
         {
-            if (op.Out is [{ } output] && replaced.TryGetValue(output, out var mlp))
-            {
-                Put(output, Replaced(mlp));
-            }
-            else if (op.In.Any(v => v is not null && _copies.ContainsKey(v)))
-            {
-                var made = GraphBuilder.Attach(
-                    new Op(op.Type, op.Domain, op.Name, [.. op.In.Select(v => v is null ? null : _copies.GetValueOrDefault(v, v))],
-                        op.Attributes),
-                    [.. op.Out.Select(v => v?.Name)], name => op.Out.FirstOrDefault(v => v?.Name == name));
-                for (var i = 0; i < made.Length; i++)
-                {
-                    if (op.Out[i] is { } v) Put(v, made[i]);
-                }
-            }
-        }
-    }
-
-    private void Put(Value original, Value copy)
-    {
-        _copies[original] = copy;
-        if (_values.ContainsKey(original.Name)) _values[original.Name] = copy;
+            if (op.Out is not [{ } output] || !replaced.TryGetValue(output, out var mlp)) return false;
+            _copies[output] = Replaced(mlp);
+            return true;
+        });
     }
 
     private Value Replaced(ReplacedMlp mlp)
     {
-        var x = _values[mlp.Input.Name];                                                                          // [1, T, d]
+        var x = _copies[_model[mlp.Input.Name]];                                                                  // [1, T, d]
         _features[mlp] = Features(mlp, x);
         var sum = Input(mlp.Rest, Dim.Named("position"), Dim.Of(mlp.Dictionary.OutputWidth));
         foreach (var (source, (features, decoder)) in _features)
@@ -118,7 +99,7 @@ internal sealed class ReplacedGraph
             var layer = source.LayerOf(mlp.Output);
             if (layer >= 0) sum = _g.Add(_g.MatMul(features, _g.Gather(decoder, _g.Int(layer), 1)), sum);         // [1, T, d]
         }
-        var written = _values[mlp.Written] = _g.Identity(sum, mlp.Written);
+        var written = _written[mlp.Written] = _g.Identity(sum, mlp.Written);
         return mlp.Dictionary.SkipWeightsEntry is { } skip
             ? _g.Emit("Add", [written, _g.MatMul(x, _g.Transpose(Weight(skip), 1, 0))], [mlp.Output.Name])[0]
             : _g.Identity(written, mlp.Output.Name);

@@ -31,6 +31,22 @@ internal static class MergedRun
     /// <param name="run">A run directory.</param>
     public static string BatchOf(string run) => Path.GetDirectoryName(Full(Named(run))) ?? "";
 
+    /// <summary>The run of one of a batch's prompts, and its run.json; null each where it is not there, or the id is no name that a run
+    /// may have, and so no place to look at.</summary>
+    public static (string? Directory, RunRecord? Record) RunOf(string batch, string id)
+    {
+        if (!PromptId.CanName(id)) return (null, null);
+        try
+        {
+            var directory = Path.Combine(batch, id);
+            return (directory, RunFile.Read(Path.Combine(Locate(directory), RunNames.RecordFile)).Record);
+        }
+        catch (RunDirectoryException)
+        {
+            return (null, null);
+        }
+    }
+
     /// <summary>What to do, in words, where a mean does not do.</summary>
     /// <param name="path">Of the mean, or what is around it.</param>
     /// <param name="ids">Of the prompts; empty: not known, or not to be named.</param>

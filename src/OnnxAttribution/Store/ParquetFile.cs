@@ -60,6 +60,10 @@ internal static class ParquetFile
     public static string Sql(IEnumerable<string> files) =>
         $"read_parquet({SqlText.List(files.Select(Pattern))}, hive_partitioning = false)";
 
+    /// <summary>The rows of files that may have different columns in SQL, with a column <c>filename</c>.</summary>
+    public static string SqlOfEach(IEnumerable<string> files) =>
+        $"read_parquet({SqlText.List(files.Select(Pattern))}, hive_partitioning = false, union_by_name = true, filename = true)";
+
     /// <summary>The file's key-value metadata in SQL: key and value as bytes.</summary>
     public static string SqlOfMetadata(string file) => $"parquet_kv_metadata({SqlText.Literal(Pattern(file))})";
 

@@ -104,10 +104,12 @@ internal sealed class PictureHeader
         {
             return $"mean {_run.Metric ?? "metric"} of {prompts?.ToString(CultureInfo.InvariantCulture) ?? "many"} prompts";
         }
-        var target = Target is { } t ? $" of {DisplayText.Quoted(t)}" : "";
-        var foil = Foil is { } f ? $" over {DisplayText.Quoted(f)}" : "";
-        return $"{_run.Metric ?? "metric"}{target}{foil}{(_prompt?.Position is { } p ? $" after position {p}" : "")}";
+        return WordsOf(_run.Metric, Target, Foil) + (_prompt?.Position is { } p ? $" after position {p}" : "");
     }
+
+    /// <summary>Such as <c>logit of ')' over ']'</c>.</summary>
+    public static string WordsOf(string? metric, string? target, string? foil) => (metric ?? "metric")
+        + (target is null ? "" : $" of {DisplayText.Quoted(target)}") + (foil is null ? "" : $" over {DisplayText.Quoted(foil)}");
 
     // by way of the text: a picture shows 0.1 and not the float's digits as a double
     private static double Number(float? value) =>

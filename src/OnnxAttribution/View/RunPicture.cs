@@ -54,6 +54,9 @@ internal sealed class RunPicture
     /// <summary>Chosen nodes, of which each is drawn, by the run's names of its sites; null: none are.</summary>
     public Subgraph? Subgraph { get; private init; }
 
+    /// <summary>The separate circuit that alone is drawn; null: all are.</summary>
+    public int? Component { get; private init; }
+
     /// <summary>Groups that features may be put in; null: nobody has looked for alike decoder rows.</summary>
     public SuggestedGroups? Suggested { get; set; }
 
@@ -120,6 +123,7 @@ internal sealed class RunPicture
             Stored = stored,
             Labels = RunLabels.Of(path, stored.Record),
             Subgraph = subgraph,
+            Component = limits.Component,
             KeptNodes = stored.Nodes.Count(n => n.Kept),
             IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),
         };

@@ -12,7 +12,8 @@ internal static class TokenLabel
     private const int FirstWide = 0x1100;
 
     /// <summary>A token to be read by people: ␣ for a space at either end, ⏎ for a line end,
-    /// pictures of other control characters, □ for what would turn the text around.</summary>
+    /// ↵ for a carriage return, ⇥ for a tab, □ for other control characters and for what would turn the text around. (Unicode's pictures of
+    /// control characters are in few fonts.)</summary>
     /// <param name="most">Characters; a longer text ends in …</param>
     public static string Of(string token, int most = 24)
     {
@@ -30,9 +31,9 @@ internal static class TokenLabel
     /// <param name="size">Font size, in the width's unit.</param>
     public static string Fit(string text, double width, double size)
     {
-        if (Width(text, size) <= width) return OneLine(text);
+        if (Width(text, size) <= width) return Line(text);
         var (runes, room) = (new List<Rune>(), width - (NarrowCharacter * size));
-        foreach (var rune in OneLine(text).EnumerateRunes())
+        foreach (var rune in Line(text).EnumerateRunes())
         {
             room -= Width(rune) * size;
             if (room < 0) break;
@@ -45,9 +46,9 @@ internal static class TokenLabel
     /// <inheritdoc cref="Fit" path="/param"/>
     public static string FitEnd(string text, double width, double size)
     {
-        if (Width(text, size) <= width) return OneLine(text);
+        if (Width(text, size) <= width) return Line(text);
         var (runes, room) = (new List<Rune>(), width - (NarrowCharacter * size));
-        foreach (var rune in OneLine(text).EnumerateRunes().Reverse())
+        foreach (var rune in Line(text).EnumerateRunes().Reverse())
         {
             room -= Width(rune) * size;
             if (room < 0) break;
@@ -66,7 +67,8 @@ internal static class TokenLabel
     private static double Width(Rune rune) =>
         rune.Value < FirstWide || rune.Value is >= 0x2000 and < 0x2E80 ? NarrowCharacter : WideCharacter;
 
-    private static string OneLine(string text) => string.Concat(text.EnumerateRunes().Select(Visible));
+    /// <summary>Any text on one line.</summary>
+    public static string Line(string text) => string.Concat(text.EnumerateRunes().Select(Visible));
 
     private static string Cut(List<Rune> runes, int most) =>
         runes.Count <= most ? string.Concat(runes) : string.Concat(runes.Take(most - 1)) + "…";
@@ -75,8 +77,7 @@ internal static class TokenLabel
     {
         '\n' or 0x85 or 0x2028 or 0x2029 => new Rune('⏎'),
         '\t' => new Rune('⇥'),
-        < 0x20 => new Rune(0x2400 + rune.Value),
-        0x7F => new Rune('␡'),
+        '\r' => new Rune('↵'),
         _ => Rune.GetUnicodeCategory(rune) switch
         {
             UnicodeCategory.SpaceSeparator => new Rune(' '),

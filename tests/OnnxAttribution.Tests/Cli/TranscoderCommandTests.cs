@@ -55,6 +55,7 @@ public sealed class TranscoderCommandTests : IDisposable
         Assert.InRange((double)record["completeness_score"]!, 0, 1);
         var targets = Verb.Run("query", _directory["run"], "SELECT count(DISTINCT target_id) FROM targets", "--format", "csv").Done();
         Assert.EndsWith("\n3", targets.Output.TrimEnd());
+        Verb.Run("view", _directory["run"], "--live").Failed(1, "is of the replacement model", "take a run of sparse autoencoders");
         var json = _directory["graph.json"];
         Verb.Run("view", _directory["run"], "--format", "json", "--out", json).Done();
         var graph = JsonNode.Parse(File.ReadAllText(json))!;

@@ -36,6 +36,10 @@ public sealed class ViewCircuitTests(TinyRun tiny) : IDisposable
         var drawn = JsonNode.Parse(File.ReadAllText(_directory["two.json"]))!["nodes"]!.AsArray()
             .Where(n => (int?)n!["feature_index"] >= 0).Select(n => (int)n!["feature_index"]!);
         Assert.Equal([nodes.Nodes[low[0]].Feature, nodes.Nodes[high[0]].Feature], drawn);
+        Verb.Run("view", run, "--component", "2", "--out", _directory["two.html"]).Done();
+        Assert.Contains("\"component\":2,", File.ReadAllText(_directory["two.html"]));
+        Verb.Run("view", run, "--component", "2", "--out", _directory["two.svg"]).Done();
+        Assert.Contains("separate circuit 2", File.ReadAllText(_directory["two.svg"]));
         Verb.Run("view", run, "--component", "3").Failed(1, $"{run} has 2 separate circuits, and 3 is none of them", "1 to 2");
         Verb.Run("view", run, "--component", "2", "--figure", "effects").Failed(2, "--component is about the graph");
         using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext(threads: 1));

@@ -41,7 +41,13 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         File.Delete(_directory["many/index.html"]);
         Assert.Contains("many/index.html", Verb.Run("view", _directory["many"]).Done().Output);
         Assert.Contains("\"rows\":[{\"name\":\"a\"", File.ReadAllText(_directory["many/index.html"]));
-        File.Delete(_directory["many/index.html"]);
+        foreach (var option in (string[])["--nodes 5", "--edges 5", "--component 1", "--model models/tiny", "--subgraph x.json"])
+        {
+            Verb.Run(["view", _directory["many"], .. option.Split(' ')]).Failed(ExitCodes.WrongUsage,
+                $"{option.Split(' ')[0]} is about one graph", "of many prompts", "merged/mean");
+        }
+        Verb.Run("view", _directory["many"], "--live").Failed(ExitCodes.Failed, "is of many prompts");
+        Verb.Run("view", _directory["many"], "--out", _directory["elsewhere.html"]).Done();
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
             "--out", _directory["many"],
             "--no-page", "--force").Done();

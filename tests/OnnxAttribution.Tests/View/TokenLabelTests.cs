@@ -7,7 +7,7 @@ public sealed class TokenLabelTests
 {
     [Theory]
     [InlineData(" (", "␣("), InlineData("a b ", "a b␣"), InlineData("\n", "⏎"), InlineData("   ", "␣␣␣"), InlineData("", "''"),
-        InlineData("\t\r\0", "⇥␍␀"), InlineData("\u202eabc", "□abc"), InlineData("é😀", "é😀")]
+        InlineData("\t\r\0", "⇥↵□"), InlineData("\u202eabc", "□abc"), InlineData("é😀", "é😀")]
     public void A_token_is_shown_on_one_line_with_its_ends_to_be_seen(string token, string shown) =>
         Assert.Equal(shown, TokenLabel.Of(token));
 

@@ -51,6 +51,7 @@ internal static class GraphSvg
             parts.Add("patched with "
                 + $"{TokenLabel.Of(patch, 60)}{(double.IsNaN(header.PatchMetric) ? "" : $": {NumberText.Of(header.PatchMetric)}")}");
         }
+        if (picture.Component is { } circuit) parts.Add($"separate circuit {NumberText.Count(circuit)}");
         if (header.Model.Length > 0) parts.Add(header.Model);
         if (!double.IsNaN(header.ExplainedByFeatures))
         {

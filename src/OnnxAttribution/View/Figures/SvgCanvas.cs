@@ -25,7 +25,7 @@ internal sealed class SvgCanvas : IDisposable
         (_output, Width, Height, Theme) = (output, width, height, theme);
         output.Write($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Number(width)} {Number(height)}\" "
             + $"width=\"{Number(width)}\" height=\"{Number(height)}\" role=\"img\" font-family=\"{Fonts}\">\n");
-        output.Write($"<title>{XmlText.Escape(title)}</title>\n");
+        output.Write($"<title>{XmlText.Escape(TokenLabel.Line(title))}</title>\n");
         if (theme.Paper is { } paper) Draw("rect", null, ("width", width), ("height", height), ("fill", paper));
     }
 

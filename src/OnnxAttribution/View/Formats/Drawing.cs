@@ -19,6 +19,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     // characters that a note lists
     private const int MostNamed = 12;
 
+    private readonly string _given = run;
     private readonly string _run = MergedRun.Locate(run);
 
     private const string LiveName = "live";
@@ -49,9 +50,8 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
     public bool IsOfRun => Directory.Exists(_run);
 
-    // a batch is no run: its page lists its prompts
-    private bool IsIndex => figure is null && format == "html" && !File.Exists(Path.Combine(_run, RunNames.RecordFile))
-        && BatchPage.IsBatch(_run);
+    /// <summary>Of a directory of many prompts' graphs, whose page lists them, the run of their mean; null: one graph is drawn.</summary>
+    public string? MeanOfIndex => figure is null && format == "html" ? BatchPage.MeanOf(_given) : null;
 
     public static IReadOnlyList<string> FigureNames => FigureFile.Names;
 
@@ -74,8 +74,9 @@ internal sealed class Drawing(string run, string format, string? figure)
 
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
     public string DefaultFile =>
-        Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
-            IsIndex ? BatchPage.FileName : $"{figure ?? (BoxContexts is null ? "graph" : "boxes")}.{format}");
+        MeanOfIndex is not null ? Path.Combine(_given, BatchPage.FileName)
+            : Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
+                $"{figure ?? (BoxContexts is null ? "graph" : "boxes")}.{format}");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing.</returns>
@@ -94,10 +95,10 @@ internal sealed class Drawing(string run, string format, string? figure)
         {
             return Notes(WriteStill(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel));
         }
-        if (IsIndex)
+        if (MeanOfIndex is not null)
         {
             DrawingFile.CheckFree(file, force);
-            BatchPage.Write(_run, file, cancel);
+            BatchPage.Write(_given, file, cancel);
             return [];
         }
         var picture = Picture(cancel);
@@ -176,6 +177,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     public (string Path, string? Note) WriteLive(string? place, bool force, CancellationToken cancel = default)
     {
         RequireRun();
+        if (MeanOfIndex is not null) throw LivePageException.OfManyPrompts(_given);
         var picture = Picture(cancel);
         var model = LiveModel.Of(picture, Model, cancel);
         var details = FeatureDetails.Of(picture, Model, cancel);

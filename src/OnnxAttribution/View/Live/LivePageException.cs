@@ -13,7 +13,8 @@ public sealed class LivePageException : OnnxAttributionException
         new($"{run} is of many prompts, and a live page runs the model on one; take the run of one prompt");
 
     internal static LivePageException OfTranscoders(string run) =>
-        new($"{run} has transcoders in the place of MLPs, and a live page edits features of sparse autoencoders; take a run of these");
+        new($"{run} is of the replacement model, in which transcoders stand for MLPs and errors are held, and a live page runs the model "
+            + "itself; take a run of sparse autoencoders");
 
     internal static LivePageException WithoutBundle(string fault) =>
         new($"{fault}, and a live page is made of it; name the run's bundle") { Settings = [Setting.Model] };

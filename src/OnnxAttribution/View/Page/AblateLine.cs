@@ -26,8 +26,11 @@ internal static partial class AblateLine
         Add("--metric", run.Metric);
         Add("--position", run.Position?.ToString(CultureInfo.InvariantCulture));
         Add("--prepend-bos", run.PrependBos is { } bos ? bos ? "true" : "false" : null);
-        return string.Join(' ', words.Append("--circuit").Select(Word)) + " ";
+        return Quoted(words.Append("--circuit")) + " ";
     }
+
+    /// <summary>Words as a POSIX shell reads them.</summary>
+    public static string Quoted(IEnumerable<string> words) => string.Join(' ', words.Select(Word));
 
     private static string Word(string text) =>
         Plain().IsMatch(text) ? text : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";

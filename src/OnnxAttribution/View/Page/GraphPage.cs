@@ -13,7 +13,7 @@ internal static class GraphPage
     public static void Write(RunPicture picture, FeatureDetails details, string file, TextWriter output, LiveParts? live = null) =>
         Skeleton(live).Write(new Dictionary<string, string>
         {
-            ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
+            ["title"] = WebUtility.HtmlEncode(TokenLabel.Line(picture.Header.Title)),
             ["validation"] = RunDirectory.HasTable(picture.Path, ValidationRow.Table) ? ValidationFigure.Inline(picture.Path) : "",
             ["data"] = PageData.Json(picture, details, file),
             ["live"] = live is null ? "" : string.Concat(live.Elements) + PageSkeleton.Resource("live-licences.html"),

@@ -47,9 +47,13 @@ internal sealed record PageRun
     public required bool Patched { get; init; }
     public required bool Merged { get; init; }
     public required IReadOnlyList<PagePrompt> Prompts { get; init; }
+    public int PromptCount { get; init; }
+    public double? Least { get; init; }
+    public double? Most { get; init; }
     public required int Nodes { get; init; }
     public required int Kept { get; init; }
     public required int StoredEdges { get; init; }
+    public required int? Component { get; init; }
     public required string? Finished { get; init; }
     public required string Version { get; init; }
     public required bool Dashboards { get; init; }

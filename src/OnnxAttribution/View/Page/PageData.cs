@@ -63,6 +63,9 @@ internal sealed class PageData
             Directory = directory,
             Bundle = _picture.Header.BundleHash,
             Ablate = compared is null ? AblateLine.Of(_picture) : null,
+            PromptCount = _picture.Prompts.Count,
+            Least = FiveDigits.OrNull(_picture.Prompts.Values.Least),
+            Most = FiveDigits.OrNull(_picture.Prompts.Values.Most),
         };
         return new PageContent(1, compared?.Title ?? _picture.Header.Title, run, Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
@@ -103,10 +106,11 @@ internal sealed class PageData
             Sign = h.ShowsAblation ? RunNames.AblationSign : "contribution",
             Patched = h.IsPatched,
             Merged = h.IsMerged,
-            Prompts = [.. _picture.Prompts.All.Select(p => new PagePrompt(p.Id, p.Text, p.Metric, FiveDigits.OrNull(p.Value), p.Page))],
+            Prompts = [.. _picture.Prompts.First.Select(p => new PagePrompt(p.Id, p.Text, p.Metric, FiveDigits.OrNull(p.Value), p.Page))],
             Nodes = _picture.Stored.Nodes.Count,
             Kept = _picture.KeptNodes,
             StoredEdges = _picture.Stored.Edges.Length,
+            Component = _picture.Component,
             Finished = h.FinishedAt,
             Version = h.Version,
             Dashboards = _details.HasCards,

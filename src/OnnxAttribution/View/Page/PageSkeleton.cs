@@ -16,7 +16,8 @@ internal sealed class PageSkeleton(string name)
     public string Allowed { get; init; } = "";
 
     /// <summary>Writes the page.</summary>
-    /// <param name="parts">What stands in the skeleton between double braces, without policy, style and script.</param>
+    /// <param name="parts">What stands in the skeleton between double braces, the title among it; without policy, style and script, which
+    /// stand in the head that all pages have.</param>
     public void Write(IReadOnlyDictionary<string, string> parts, TextWriter output)
     {
         string style = Resource($"{name}.css"), script = Resource($"{name}.js");
@@ -27,7 +28,7 @@ internal sealed class PageSkeleton(string name)
             ["style"] = style,
             ["script"] = script,
         };
-        Fill(Resource($"{Html ?? name}.html"), all, output);
+        Fill(Resource($"{Html ?? name}.html").Replace("{{head}}", Resource("page-head.html"), StringComparison.Ordinal), all, output);
     }
 
     // one pass, so that what is put in is never looked at again: a prompt may hold {{data}}

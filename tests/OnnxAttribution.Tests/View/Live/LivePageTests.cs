@@ -51,6 +51,86 @@ public sealed class LivePageTests(PageBrowser browser, LivePages pages)
         await Assertions.Expect(page.Locator("#live .edits .none")).ToHaveCountAsync(1);
     });
 
+    [Theory, InlineData(1400, "light"), InlineData(390, "dark")]
+    public async Task Edits_and_prompt_stand_in_the_address_come_back_and_are_undone(int width, string theme)
+    {
+        var (node, hash) = (pages.Strongest(0), "");
+        var how = new PageVisit(width, Hash: $"theme={theme}&pin={pages.Node(node).Spelling}");
+        await browser.Visit(pages.File, async page =>
+        {
+            await Ready(page, width);
+            // by keyboard alone
+            await page.Locator("#live .add").FocusAsync();
+            await Change(page, () => page.Keyboard.PressAsync("Enter"));
+            await Assertions.Expect(page.Locator("#live .edits input[type='number']")).ToBeFocusedAsync();
+            await Expect(page, "p.value .after", pages.Metric([(node, 0, 0, false)]));
+            await page.Keyboard.PressAsync("Control+a");
+            await Change(page, () => page.Keyboard.InsertTextAsync("2.5"));
+            await Expect(page, "p.value .after", pages.Metric([(node, 2.5f, 0, false)]));
+            await Change(page, () => page.Locator("#live textarea").FillAsync("Copyright [C"));
+            await page.Until("location.hash.includes('prompt=') && location.hash.includes('edit=')");
+            hash = (await page.EvaluateAsync<string>("location.hash"))[1..];
+            Assert.Empty(await page.EvaluateAsync<string[]>(PageScreenTests.Contrast));
+            Assert.Empty(await page.EvaluateAsync<string[]>(PageScreenTests.Hidden));
+            await page.EvaluateAsync("document.activeElement.blur()");
+            await Change(page, () => page.Keyboard.PressAsync("Control+z"));
+            await Expect(page, "p.value .after", pages.Metric([(node, 2.5f, 0, false)]));
+            await Change(page, () => page.Keyboard.PressAsync("Control+z"));
+            await Expect(page, "p.value .after", pages.Metric([(node, 0, 0, false)]));
+            await Change(page, () => page.Keyboard.PressAsync("Control+z"));
+            await Expect(page, "p.value .after", pages.Metric([]));
+            await Assertions.Expect(page.Locator("#live .edits .none")).ToHaveCountAsync(1);
+            await Change(page, () => page.Keyboard.PressAsync("Control+Shift+Z"));
+            await Expect(page, "p.value .after", pages.Metric([(node, 0, 0, false)]));
+        }, how);
+        await browser.Visit(pages.File, async page =>
+        {
+            await Ready(page, width);
+            await Expect(page, "p.value .after", pages.Metric([(node, 2.5f, 0, false)], "Copyright [C"));
+            Assert.Equal("Copyright [C", await page.Locator("#live textarea").InputValueAsync());
+        }, how with { Hash = hash });
+    }
+
+    [Fact]
+    public Task A_group_and_all_pins_are_edited_as_one()
+    {
+        int[] nodes = [pages.Strongest(0), pages.Strongest(2), pages.Strongest(4)];
+        string[] names = [.. nodes.Select(n => pages.Node(n).Spelling)];
+        return browser.Visit(pages.File, async page =>
+        {
+            await Ready(page);
+            var wholes = page.Locator("#live .whole");
+            Assert.Equal(["Edit a <b>group", "Edit 3 pins"], await wholes.AllTextContentsAsync());
+            await Change(page, () => wholes.First.ClickAsync());
+            await Expect(page, "p.value .after", pages.Metric([(nodes[0], 0, 0, false), (nodes[1], 0, 0, false)]));
+            await Fill(page, "0.5");
+            await Expect(page, "p.value .after", pages.Metric([(nodes[0], 0.5f, 0, false), (nodes[1], 0.5f, 0, false)]));
+            await Change(page, () => page.Locator("#live .remove").ClickAsync());
+            await Change(page, () => wholes.Last.ClickAsync());
+            await Expect(page, "p.value .after", pages.Metric([.. nodes.Select(n => (n, 0f, 0f, false))]));
+            await Assertions.Expect(page.Locator("#live table.changes tr.edited")).ToHaveCountAsync(3);
+        }, new(Hash: $"pins={string.Join(',', names)}&group={names[0]},{names[1]}|a%20%3Cb%3Egroup"));
+    }
+
+    [Fact]
+    public Task In_a_patch_run_an_edit_sets_the_patch_value()
+    {
+        var picture = pages.Patched;
+        var (node, n) = picture.Nodes.Index().Where(n => n.Item is { IsMetric: false, IsError: false } && !float.IsNaN(n.Item.ExactEffect))
+            .MaxBy(n => Math.Abs(n.Item.ExactEffect));
+        return browser.Visit(pages.PatchedFile, async page =>
+        {
+            await Ready(page);
+            await Edit(page, node);
+            await Assertions.Expect(page.Locator("#live .edits select option:checked")).ToHaveTextAsync("set to patch value");
+            await Expect(page, "p.value .after", pages.Metric([(node, 0, n.PatchActivation, false)], of: picture));
+            var moved = pages.Metric([(node, 0, n.PatchActivation, false)], of: picture);
+            Assert.Equal(n.ExactEffect, moved - pages.Metric([], of: picture), 3);
+            await Change(page, () => page.Locator("#live select").SelectOptionAsync("scale"));
+            await Expect(page, "p.value .after", pages.Metric([(node, 0, 0, false)], of: picture));
+        });
+    }
+
     [Fact]
     public Task Another_prompt_is_tokenized_and_run() => browser.Visit(pages.File, async page =>
     {
@@ -105,7 +185,11 @@ public sealed class LivePageTests(PageBrowser browser, LivePages pages)
         Assert.True(Directory.GetFiles(Path.GetDirectoryName(pages.Folder)!, "weights-*.js").Length > 0);
     }
 
-    private static Task Ready(IPage page) => page.Until("document.documentElement.dataset.live === '1'");
+    private static async Task Ready(IPage page, int width = 1400)
+    {
+        await page.Until("document.documentElement.dataset.live === '1'");
+        if (width < 900) await page.Locator("#live summary").ClickAsync();
+    }
 
     // pins a node by the address and edits its feature: times 0
     private async Task Edit(IPage page, int node)

@@ -18,12 +18,21 @@ public sealed class LivePages : IDisposable
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", Prompt, "--target", ")", "--out", Run, "--no-page").Done();
         Verb.Run("view", Run, "--live", "--out", File).Done();
         Verb.Run("view", Run, "--live", "--out", _directory["folder"]).Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", Prompt, "--patch-prompt", "Copyright [C", "--target", ")", "--out",
+            _directory["patched"], "--no-page").Done();
+        Verb.Run("view", _directory["patched"], "--live", "--out", PatchedFile).Done();
         _picture = RunPicture.Read(Run);
+        Patched = RunPicture.Read(_directory["patched"]);
     }
 
     public string Run => _directory["run"];
 
     public string File => _directory["live.html"];
+
+    /// <summary>Of the same prompt against another.</summary>
+    public string PatchedFile => _directory["patched.html"];
+
+    internal RunPicture Patched { get; }
 
     public string Folder => Path.Combine(_directory["folder"], "index.html");
 
@@ -37,17 +46,17 @@ public sealed class LivePages : IDisposable
     internal PictureNode Node(int i) => _picture.Nodes[i];
 
     /// <summary>The logit of the target behind the last token, with edits: node, scale, offset, whether at all positions.</summary>
-    internal double Metric((int Node, float Scale, float Offset, bool Everywhere)[] edits, string? prompt = null)
+    internal double Metric((int Node, float Scale, float Offset, bool Everywhere)[] edits, string? prompt = null, RunPicture? of = null)
     {
         Assert.True(Model.Tokenizer.TryGetId(")", out var target));
-        return Logits(edits, prompt)[target];
+        return Logits(edits, prompt, of)[target];
     }
 
-    internal float[] Logits((int Node, float Scale, float Offset, bool Everywhere)[] edits, string? prompt)
+    internal float[] Logits((int Node, float Scale, float Offset, bool Everywhere)[] edits, string? prompt, RunPicture? of = null)
     {
         using var clean = ActivationCache.Of(Model, Tokens(prompt));
         using var pass = clean.Intervene();
-        foreach (var site in pass) Apply(site, edits);
+        foreach (var site in pass) Apply(site, edits, of ?? _picture);
         return pass.Logits(clean.Tokens.Count - 1);
     }
 
@@ -67,16 +76,16 @@ public sealed class LivePages : IDisposable
                 var then = after.ActivationOf(n.Position, n.Feature);
                 result[n.Spelling] = (before.ActivationOf(n.Position, n.Feature), own is [var e] ? (e.Scale * then) + e.Offset : then);
             }
-            Apply(site, edits);
+            Apply(site, edits, _picture);
         }
         return result;
     }
 
-    private void Apply(SiteStop site, (int Node, float Scale, float Offset, bool Everywhere)[] edits)
+    private static void Apply(SiteStop site, (int Node, float Scale, float Offset, bool Everywhere)[] edits, RunPicture picture)
     {
         foreach (var (node, scale, offset, everywhere) in edits)
         {
-            var n = _picture.Nodes[node];
+            var n = picture.Nodes[node];
             if (n.Site != site.Site) continue;
             if (offset == 0) site.Scale(n.Feature, scale, everywhere ? null : n.Position);
             else site.Set(n.Feature, offset, everywhere ? null : n.Position);

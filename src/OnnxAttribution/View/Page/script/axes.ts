@@ -22,13 +22,19 @@ export class Axes {
     this.columns = columns.map(c =>
       h(
         "span",
-        { class: c.tick ? "tick" : null, title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
+        { title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
         h("b", {}, c.position === null ? plain(c.label) : visible(c.label)),
         c.position === null ? null : h("i", {}, String(c.position)),
       ),
     );
     this.left.append(...this.rows);
     this.below.append(...this.columns);
+  }
+
+  /** The columns lie elsewhere. */
+  renew(t: ZoomTransform): void {
+    this.scale = 0;
+    this.move(t);
   }
 
   move(t: ZoomTransform): void {
@@ -50,6 +56,7 @@ export class Axes {
       const centre = ((c.left + c.right) / 2) * t.k;
       const narrow = (c.right - c.left) * t.k < NARROW_PX;
       const fits = !narrow || c.tick || centre - right >= TOKEN_PX;
+      this.columns[i].classList.toggle("tick", c.tick);
       this.columns[i].classList.toggle("narrow", narrow);
       this.columns[i].hidden = !fits;
       if (fits && !c.tick) right = centre;

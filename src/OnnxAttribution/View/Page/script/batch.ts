@@ -19,7 +19,7 @@ const token = (text: string | null): Node | string => (text === null ? "" : h("s
 
 const COLUMNS: Column[] = [
   { name: "prompt", title: "as the batch has them", of: () => null, cell: named },
-  { name: "tokens", title: "the prompt's tokens", of: row => row.tokens.length, cell: tokens },
+  { name: "tokens", title: "the prompt's tokens", of: row => (row.text === null ? row.tokens.length : row.text), cell: tokens },
   { name: "target", title: "the token explained, and the one it is set against", of: row => row.target, cell: target },
   figure("metric", "the metric's clean value", row => row.value, number),
   figure("nodes", "kept nodes", row => row.kept, number),
@@ -47,6 +47,10 @@ function named(row: BatchRow): Node {
 const isAddress = (page: string | null): page is string => page !== null && /^(?:[\w.~%-]+\/)*[\w.~%-]+$/.test(page);
 
 function tokens(row: BatchRow): Node {
+  if (row.tokens.length === 0) {
+    const fault = row.fault === null ? null : h("p", { class: "fault" }, plain(row.fault));
+    return h("div", {}, plain(row.text ?? ""), fault);
+  }
   const parts = row.tokens.map((t, i) => h("span", { class: i === row.position ? "at" : null, title: `position ${i}` }, visible(t)));
   return h("div", { class: "tokens", tabindex: 0, "aria-label": plain(row.tokens.join("")) }, ...parts);
 }
@@ -103,7 +107,13 @@ document.querySelector("thead")?.append(
     }),
   ),
 );
-byId("what").textContent = [count(batch.rows.length, "prompt"), batch.metric, `model ${batch.model}`, batch.program].map(plain).join(" · ");
+const rest = batch.all > batch.rows.length;
+if (rest) {
+  const first = batch.rows.length.toLocaleString("en-US");
+  const words = `These are the first ${first} of ${count(batch.all, "prompt")}; in this directory all are listed by: `;
+  byId("rows").append(h("p", { id: "rest" }, words, h("code", {}, plain(batch.query))));
+}
+byId("what").textContent = [count(batch.all, "prompt"), batch.metric, `model ${batch.model}`, batch.program].map(plain).join(" · ");
 byId("merged-title").append(isAddress(batch.page) ? h("a", { href: batch.page }, "Merged graph") : "Merged graph");
 byId("mean").textContent = `the mean over all prompts, summed over positions: ${number(batch.kept)} nodes, ${number(batch.edges)} edges`;
 addEventListener("hashchange", restore);

@@ -17,39 +17,68 @@ const SETTLE_MS = 140;
 export class Camera {
   transform: ZoomTransform = zoomIdentity;
   private readonly behaviour: ZoomBehavior<HTMLElement, unknown>;
-  private readonly box: { left: number; top: number; width: number; height: number };
-  private readonly ends: [number, number];
-  private readonly size: [number, number];
+  private box = { left: 0, top: 0, width: 0, height: 0 };
+  private ends: [number, number] = [0, 0];
+  private size: [number, number] = [0, 0];
   private painted = 0;
   private settle = 0;
   private frame = 0;
   private fitted = true;
 
   constructor(
-    graph: Graph,
+    private readonly graph: Graph,
     private readonly view: HTMLElement,
     private readonly world: HTMLElement,
     private readonly layers: SVGSVGElement[],
     private readonly moved: (t: ZoomTransform) => void,
     private readonly repainted: () => void,
+    rested: () => void,
   ) {
-    const { layout, nodes } = graph.page;
-    this.ends = [(layout.columns[0]?.left ?? 0) - 9, (layout.columns.at(-1)?.right ?? layout.width) + 9];
-    // a long prompt's first tokens often have no node: they can be reached, but are not fitted
-    const first = layout.columns.find(c => nodes.some(n => n.x >= c.left && n.x <= c.right))?.left ?? 0;
-    const left = first - this.ends[0] > EMPTY * (this.ends[1] - this.ends[0]) ? first - 9 : this.ends[0];
-    this.box = { left, top: 0, width: this.ends[1] - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
-    this.size = [layout.width, layout.height];
+    this.measure();
+    let rest = 0;
     this.behaviour = zoom<HTMLElement, unknown>()
       .filter((event: MouseEvent) => (!event.ctrlKey || event.type === "wheel") && event.button === 0)
       .clickDistance(4)
       .on("zoom", (event: D3ZoomEvent<HTMLElement, unknown>) => {
         if (event.sourceEvent !== null) this.fitted = false;
         this.apply(event.transform);
+      })
+      .on("start", () => clearTimeout(rest))
+      .on("end", (event: D3ZoomEvent<HTMLElement, unknown>) => {
+        if (event.sourceEvent !== null && event.transform.k === this.painted) rest = setTimeout(rested, SETTLE_MS);
       });
     select(view).call(this.behaviour).on("dblclick.zoom", null);
     new ResizeObserver(() => this.resized()).observe(view);
     this.resized();
+  }
+
+  /** The part of the graph that is in view, in pixels at the scale reached: left, top, right, bottom. */
+  get inView(): [number, number, number, number] {
+    const { x, y } = this.transform;
+    return [-x, -y, this.view.clientWidth - x, this.view.clientHeight - y];
+  }
+
+  /** The graph has been laid out anew; what was in the middle stays there.
+   * @param to What a former x has become. */
+  renew(to: (x: number) => number): void {
+    const { x, y, k } = this.transform;
+    const middle = (this.view.clientWidth / 2 - x) / k;
+    this.measure();
+    const was = this.transform;
+    if (!this.fitted) this.transform = zoomIdentity.translate(x + (middle - to(middle)) * k, y).scale(k);
+    this.resized();
+    if (this.transform !== was && !this.fitted) this.go(this.transform, false);
+    this.paint();
+  }
+
+  private measure(): void {
+    const { layout } = this.graph.page;
+    this.ends = [(layout.columns[0]?.left ?? 0) - 9, (layout.columns.at(-1)?.right ?? layout.width) + 9];
+    // a long prompt's first tokens often have no node: they can be reached, but are not fitted
+    const first = layout.columns.find(c => !c.tick)?.left ?? 0;
+    const left = first - this.ends[0] > EMPTY * (this.ends[1] - this.ends[0]) ? first - 9 : this.ends[0];
+    this.box = { left, top: 0, width: this.ends[1] - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
+    this.size = [layout.width, layout.height];
   }
 
   /** The scale that the layers were painted at last. */

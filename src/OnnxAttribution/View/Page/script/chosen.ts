@@ -2,7 +2,26 @@ import type { Subgraph } from "./contract";
 import type { Graph } from "./model";
 import { Spelling } from "./spelling";
 
-export const NOTHING: Subgraph = { pins: [], groups: [], labels: [], notes: "" };
+/** What a live page makes of nodes: their activations are multiplied, set, or set to what they are in the patch run, at their own
+ * positions or at all. A group, and all pins, are edited as one, by that name. */
+export interface LiveEdit {
+  nodes: number[];
+  name: string | null;
+  everywhere: boolean;
+  how: How;
+  value: number;
+}
+
+export type How = (typeof HOWS)[number];
+const HOWS = ["scale", "set", "patch"] as const;
+
+/** A subgraph, and what the reader of a live page has changed: its edits and its prompt (null: the run's). All is one history. */
+export interface Choice extends Subgraph {
+  edits: LiveEdit[];
+  prompt: string | null;
+}
+
+const NOTHING: Choice = { pins: [], groups: [], labels: [], notes: "", edits: [], prompt: null };
 /** As in SubgraphFile.cs. */
 export const [LETTERS, NOTES] = [200, 20_000];
 const STEPS = 200;
@@ -11,19 +30,19 @@ const STEPS = 200;
 export const cut = (text: string, most: number): string =>
   text.length <= most ? text : text.slice(0, /[\ud800-\udbff]/.test(text[most - 1]) ? most - 1 : most);
 
-/** What the reader has chosen: pins, groups, labels and notes, each step of which can be undone. */
+/** What the reader has chosen: pins, groups, labels, notes and a live page's edits, each step of which can be undone. */
 export class Chosen {
   readonly spelling: Spelling;
-  now: Subgraph;
-  private readonly first: Subgraph;
+  now: Choice;
+  private readonly first: Choice;
   private readonly listeners: (() => void)[] = [];
-  private past: Subgraph[] = [];
-  private future: Subgraph[] = [];
+  private past: Choice[] = [];
+  private future: Choice[] = [];
   private lastKind = "";
 
   constructor(private readonly graph: Graph) {
     this.spelling = new Spelling(graph);
-    this.first = graph.page.subgraph ?? NOTHING;
+    this.first = { ...NOTHING, ...graph.page.subgraph };
     this.now = this.first;
   }
 
@@ -54,7 +73,8 @@ export class Chosen {
   }
 
   /** Another choice; of changes of one kind that follow each other (typing) only the first begins a step. */
-  set(next: Subgraph, kind = ""): void {
+  set(change: Partial<Choice>, kind = ""): void {
+    const next = { ...this.now, ...change };
     if (same(next, this.now)) return;
     if (kind === "" || kind !== this.lastKind) this.past = [...this.past.slice(1 - STEPS), this.now];
     this.future = [];
@@ -79,13 +99,12 @@ export class Chosen {
   add(nodes: Iterable<number>): void {
     const pins = new Set(this.now.pins);
     for (const i of nodes) if (i !== this.graph.metric) pins.add(i);
-    this.set({ ...this.now, pins: [...pins] });
+    this.set({ pins: [...pins] });
   }
 
   remove(nodes: Iterable<number>): void {
     const gone = new Set(nodes);
     this.set({
-      ...this.now,
       pins: this.now.pins.filter(i => !gone.has(i)),
       groups: this.now.groups.map(g => ({ ...g, nodes: g.nodes.filter(i => !gone.has(i)) })).filter(g => g.nodes.length > 0),
     });
@@ -107,11 +126,11 @@ export class Chosen {
       .filter(g => g !== old)
       .map(g => ({ ...g, nodes: g.nodes.filter(i => !members.has(i)) }))
       .filter(g => g.nodes.length > 0);
-    this.set({ ...this.now, pins: [...new Set([...this.now.pins, ...members])], groups: [...others, group] });
+    this.set({ pins: [...new Set([...this.now.pins, ...members])], groups: [...others, group] });
   }
 
   ungroup(names: string[]): void {
-    this.set({ ...this.now, groups: this.now.groups.filter(g => !names.includes(g.name)) });
+    this.set({ groups: this.now.groups.filter(g => !names.includes(g.name)) });
   }
 
   rename(from: string, to: string): void {
@@ -119,24 +138,29 @@ export class Chosen {
     const name = cut(to.trim(), LETTERS);
     if (group === undefined || name === "" || name === from) return;
     if (this.now.groups.some(g => g.name === name)) this.group(name, group.nodes);
-    else this.set({ ...this.now, groups: this.now.groups.map(g => (g === group ? { ...g, name } : g)) });
+    else this.set({ groups: this.now.groups.map(g => (g === group ? { ...g, name } : g)) });
   }
 
   label(node: number, text: string): void {
     const { f } = this.graph.node(node);
     const label = cut(text.trim(), LETTERS);
     const others = this.now.labels.filter(l => l.feature !== f);
-    this.set({ ...this.now, labels: label === "" ? others : [...others, { feature: f, label }] });
+    this.set({ labels: label === "" ? others : [...others, { feature: f, label }] });
   }
 
   note(text: string): void {
-    this.set({ ...this.now, notes: cut(text, NOTES) }, "notes");
+    this.set({ notes: cut(text, NOTES) }, "notes");
   }
 
   /** What the address says of it; nothing where it is as at first. */
   write(parts: URLSearchParams): void {
-    const { pins, groups, labels, notes } = this.now;
-    if (same(this.now, this.first)) return;
+    const { pins, groups, labels, notes, edits, prompt } = this.now;
+    for (const e of edits) {
+      const words = [e.nodes.map(i => this.spelling.nodes[i]).join(","), e.how, String(e.value), e.everywhere ? "everywhere" : ""];
+      parts.append("edit", [...words, ...(e.name === null ? [] : [e.name])].join("|"));
+    }
+    if (prompt !== null) parts.set("prompt", prompt);
+    if (same({ pins, groups, labels, notes }, subgraphOf(this.first))) return;
     const names = (nodes: number[]) => nodes.map(i => this.spelling.nodes[i]).join(",");
     parts.set("pins", names(pins));
     for (const g of groups) parts.append("group", `${names(g.nodes)}|${g.name}`);
@@ -146,7 +170,8 @@ export class Chosen {
 
   /** Reads an address that may be anything; what it says wrongly is left out. */
   read(parts: URLSearchParams): void {
-    if (!parts.has("pins")) return this.begin(this.first);
+    const edited = { edits: parts.getAll("edit").flatMap(text => this.edit(text)), prompt: this.text(parts.get("prompt")) };
+    if (!parts.has("pins")) return this.begin({ ...this.first, ...edited });
     const known = (text: string) => [...new Set(text.split(",").map(n => this.spelling.node(n)))].filter(i => i !== null);
     const [taken, names] = [new Set<number>(), new Set<string>()];
     const groups = parts.getAll("group").flatMap(text => {
@@ -170,16 +195,30 @@ export class Chosen {
       groups,
       labels: [...labels].map(([feature, label]) => ({ feature, label })),
       notes: cut(parts.get("notes") ?? "", NOTES),
+      ...edited,
     });
   }
 
+  private edit(text: string): LiveEdit[] {
+    const [names, how, number, everywhere = "", ...name] = text.split("|");
+    const nodes = [...new Set(names.split(",").map(n => this.spelling.node(n)))].filter(i => i !== null);
+    const value = Number(number);
+    if (nodes.length === 0 || !isHow(how) || number === "" || !Number.isFinite(value)) return [];
+    const called = name.length === 0 ? null : cut(name.join("|"), LETTERS);
+    return [{ nodes, name: called, everywhere: everywhere === "everywhere", how, value }];
+  }
+
+  private text(prompt: string | null): string | null {
+    return prompt === null || prompt === "" || prompt === this.graph.page.run.prompt ? null : cut(prompt, NOTES);
+  }
+
   // what the page opens with is no step
-  private begin(next: Subgraph): void {
+  private begin(next: Choice): void {
     if (this.canUndo || this.canRedo) this.set(next);
     else if (!same(next, this.now)) this.become(next);
   }
 
-  private become(next: Subgraph): void {
+  private become(next: Choice): void {
     this.now = next;
     this.lastKind = "";
     for (const listener of this.listeners) listener();
@@ -187,6 +226,10 @@ export class Chosen {
 }
 
 const same = (one: Subgraph, other: Subgraph): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+const subgraphOf = ({ pins, groups, labels, notes }: Choice): Subgraph => ({ pins, groups, labels, notes });
+
+const isHow = (text: string | undefined): text is How => HOWS.some(h => h === text);
 
 function halves(text: string): [string, string] {
   const bar = text.indexOf("|");

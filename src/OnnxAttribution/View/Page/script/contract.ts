@@ -32,11 +32,17 @@ export interface Run {
   /** Nodes are moved to a patch run's values, not to zero. */
   patched: boolean;
   merged: boolean;
-  /** A merged graph's prompts; empty where they are not known. */
+  /** The first of a merged graph's prompts, empty where they are not known; how many there are, and between which values their metrics lie
+   * in the clean runs. */
   prompts: Prompt[];
+  promptCount: number;
+  least: Known;
+  most: Known;
   nodes: number;
   kept: number;
   storedEdges: number;
+  /** The separate circuit that alone is drawn; null: all are. */
+  component: Known;
   finished: string | null;
   version: string;
   dashboards: boolean;

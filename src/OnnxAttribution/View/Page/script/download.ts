@@ -34,6 +34,7 @@ export function download(graph: Graph, scene: Scene, state: State): void {
 }
 
 function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
+  scene.settle();
   const { layout, run } = graph.page;
   const left = (layout.columns[0]?.left ?? 0) - 9;
   const bottom = (layout.rows[0]?.bottom ?? layout.height) + 8;
@@ -66,7 +67,7 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
       `${plain(run.metric)}: ${number(run.clean)}${run.patch === null ? "" : `, patch ${number(run.patch)}`} · ${legend}`,
     ),
     ...layout.rows.map(r => words(ROWS - 8, TITLE + (r.top + r.bottom) / 2 + 4, 11, "end", plain(r.label))),
-    ...layout.columns.map(c =>
+    ...layout.columns.filter(c => !c.tick).map(c =>
       words(
         ROWS - left + (c.left + c.right) / 2,
         TITLE + bottom + 18,
@@ -95,7 +96,8 @@ function append(to: Element, from: Element): void {
 /** A copy with the paint it is shown in written into attributes; null for what is not shown. */
 function painted(from: Element): Element | null {
   const style = getComputedStyle(from);
-  if (style.display === "none") return null;
+  // edges have strokes on the screen in their place
+  if (style.display === "none" && !from.classList.contains("edges")) return null;
   const copy = from.cloneNode(false) as Element;
   for (const name of ["class", "tabindex", "role", "aria-pressed", "style"]) copy.removeAttribute(name);
   if (from.localName !== "g") {

@@ -58,11 +58,10 @@ export function writeHeader(page: PageData): void {
 }
 
 /** Of prompts with metrics of their own there is no one number. */
-function ownMetrics({ prompts }: Run): (HTMLElement | string)[] {
-  const values = prompts.flatMap(p => (p.value === null ? [] : [p.value]));
-  return values.length === 0
+function ownMetrics({ least, most }: Run): (HTMLElement | string)[] {
+  return least === null
     ? [", each of its own tokens"]
-    : [", each of its own tokens: ", h("b", {}, number(Math.min(...values))), " to ", h("b", {}, number(Math.max(...values)))];
+    : [", each of its own tokens: ", h("b", {}, number(least)), " to ", h("b", {}, number(most))];
 }
 
 export function tokens(texts: string[], position: number | null, clean = texts): HTMLElement[] {
@@ -147,8 +146,11 @@ function share(explained: number | null): HTMLElement {
 
 function drawn(page: PageData): string {
   const [nodes, edges] = [page.nodes.length - 1, page.edges.eff.length];
+  const { component } = page.run;
+  const counts = `${nodes.toLocaleString("en-US")} and ${edges.toLocaleString("en-US")}`;
+  if (component !== null) return `; drawn is separate circuit ${component}: ${count(nodes, "node")}, ${count(edges, "edge")}`;
   if (nodes >= page.run.kept && edges >= page.run.storedEdges) return "";
-  return `; drawn are the strongest ${nodes.toLocaleString("en-US")} and ${edges.toLocaleString("en-US")}`;
+  return `; drawn are the strongest ${counts}`;
 }
 
 function about({ run }: PageData): HTMLElement {
@@ -167,7 +169,7 @@ function about({ run }: PageData): HTMLElement {
 }
 
 function command(line: string): HTMLElement {
-  const code = h("code", { id: "command" }, line);
+  const code = h("code", { id: "command" }, plain(line));
   const copy = h("button", { type: "button", id: "copy" }, "Copy");
   copy.addEventListener("click", async () => {
     copy.textContent = (await copied(line, code)) ? "Copied" : "Selected";

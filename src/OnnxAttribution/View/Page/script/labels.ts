@@ -19,9 +19,13 @@ export const NAME_PX = 10;
 const [HIGH, ROOM] = [12, 2];
 const CELL = 64;
 
-/** Places names beside dots so that none lies on another, the first of the list first: above, below, right, left, or not at all. */
-export function placed(names: Iterable<Named>, scale: number): Place[] {
-  const taken = new Map<number, [number, number, number, number][]>();
+/** Left, top, right, bottom, in pixels. */
+export type Box = [number, number, number, number];
+
+/** Places names beside dots so that none lies on another, the first of the list first: above, below, right, left, or not at all.
+ * @param view What is in view: the name of a dot that lies there lies there as a whole. */
+export function placed(names: Iterable<Named>, scale: number, view: Box): Place[] {
+  const taken = new Map<number, Box[]>();
   const result: Place[] = [];
   for (const { node, x, y, reach, width } of names) {
     const [cx, cy, r, half] = [x * scale, y * scale, reach * scale + ROOM, width / 2];
@@ -31,9 +35,10 @@ export function placed(names: Iterable<Named>, scale: number): Place[] {
       [cx + r + half, cy],
       [cx - r - half, cy],
     ];
+    const seen = isWithin([cx, cy, cx, cy], view);
     for (const [mx, my] of middles) {
-      const box: [number, number, number, number] = [mx - half - ROOM, my - HIGH / 2, mx + half + ROOM, my + HIGH / 2];
-      if (!claimed(taken, box)) continue;
+      const box: Box = [mx - half - ROOM, my - HIGH / 2, mx + half + ROOM, my + HIGH / 2];
+      if ((seen && !isWithin(box, view)) || !claimed(taken, box)) continue;
       result.push({ node, x: mx / scale, y: (my + NAME_PX * 0.35) / scale });
       break;
     }
@@ -41,8 +46,11 @@ export function placed(names: Iterable<Named>, scale: number): Place[] {
   return result;
 }
 
+const isWithin = ([left, top, right, bottom]: Box, view: Box): boolean =>
+  left >= view[0] && top >= view[1] && right <= view[2] && bottom <= view[3];
+
 /** Takes a box where nothing is; looks only at boxes of the same cells. */
-function claimed(taken: Map<number, [number, number, number, number][]>, box: [number, number, number, number]): boolean {
+function claimed(taken: Map<number, Box[]>, box: Box): boolean {
   const [left, top, right, bottom] = box;
   const cells: number[] = [];
   for (let i = Math.floor(left / CELL); i <= Math.floor(right / CELL); i++)

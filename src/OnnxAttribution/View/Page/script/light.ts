@@ -57,7 +57,7 @@ export class Light {
     return svg("path", {
       "data-in": this.scene.edges[e].dataset.in ?? null,
       class: `beam w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, state.sign))}${direct ? " direct" : ""}`,
-      d: this.scene.edges[e].getAttribute("d"),
+      d: this.scene.curve(e),
     });
   }
 

@@ -1,6 +1,7 @@
 import { Axes } from "./axes";
 import { Camera } from "./camera";
 import { Chosen } from "./chosen";
+import { Columns } from "./columns";
 import { markPresence, writeComparison } from "./compare";
 import { readPage } from "./contract";
 import { Controls } from "./controls";
@@ -27,11 +28,12 @@ if (graph.page.comparison === null) writeHeader(graph.page);
 else writeComparison(graph.page.comparison);
 writeTrust(graph.page);
 
+const columns = new Columns(graph);
 const scene = new Scene(graph);
 byId("world").append(scene.base, scene.lit);
 markPresence(graph, scene);
 const axes = new Axes(graph);
-let [repaint, moved] = [(): void => {}, (): void => {}];
+let [repaint, moved, rested] = [(): void => {}, (): void => {}, (): void => {}];
 const camera = new Camera(
   graph,
   byId("view"),
@@ -42,6 +44,7 @@ const camera = new Camera(
     moved();
   },
   () => repaint(),
+  () => rested(),
 );
 const strokes = new Strokes(graph, byId("view"), e => scene.bend(e));
 moved = () => strokes.move(store.state, camera.transform, camera.paintedScale);
@@ -130,11 +133,22 @@ let [settling, listed] = [0, store.state.seen.nodes];
 function settleLater(): void {
   clearTimeout(settling);
   settling = setTimeout(() => {
+    layOut();
     drawTags();
     const { nodes } = store.state.seen;
     if (told === null && nodes.some((n, i) => n !== listed[i])) tell(null, store.state);
     listed = nodes;
   }, 200);
+}
+
+/** A column whose nodes are all hidden is a tick. */
+function layOut(): void {
+  const to = columns.follow(store.state.seen);
+  if (to === null) return;
+  scene.place();
+  strokes.renew();
+  camera.renew(to);
+  axes.renew(camera.transform);
 }
 
 store.beside = chosen;
@@ -183,25 +197,32 @@ new ResizeObserver(drawEdges).observe(byId("view"));
 // the sheet's colours have followed the system's by now
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawEdges);
 addEventListener("hashchange", () => store.restore(location.hash));
-addEventListener("beforeprint", () => camera.fit(false));
+addEventListener("beforeprint", () => {
+  scene.settle();
+  camera.fit(false);
+});
 
 // the first picture: colours and edges of the state as it is, then what the address says on top of it
 scene.colour(store.state.sign);
 scene.show(store.state.seen);
 controls.draw(store.state);
 filter.draw(store.state);
-repaint = () => {
-  drawEdges();
+rested = () => {
   drawTags();
   light.draw(store.state);
+};
+repaint = () => {
+  drawEdges();
+  rested();
 };
 repaint();
 writeLegend(graph, store.state);
 tell(told, store.state);
 store.restore(location.hash);
 nameOwn();
+layOut();
 if (store.state.pin !== null) reveal(store.state.pin);
 if (chosen.now.pins.length > 0) gestures.pane.toggle(true);
 document.documentElement.dataset.ready = "true";
 
-export { choose, graph, store, word };
+export { choose, chosen, graph, store, word };

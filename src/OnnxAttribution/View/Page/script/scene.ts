@@ -5,6 +5,8 @@ import { plain, svg, visible } from "./text";
 
 /** Strengths are drawn in this many steps, so that a class says it and the theme decides how it looks. */
 const STEPS = 8;
+/** So many paths are written in a frame. */
+const PATHS = 1_000;
 
 export const step = (strength: number): number => Math.max(1, Math.ceil(strength * STEPS));
 export const signClass = (value: number | null): string => (value === null || value === 0 ? "nil" : value > 0 ? "raises" : "lowers");
@@ -19,37 +21,68 @@ export class Scene {
   readonly nodes: SVGGElement[];
   /** Names beside dots, which are placed anew at every scale. */
   readonly tags = svg("g", { class: "tags" });
+  private readonly bands: SVGRectElement[];
+  private readonly lines: SVGLineElement[];
   private drawn: Seen | null = null;
+  /** Paths from here on do not follow yet. */
+  private behind: number;
 
   constructor(private readonly graph: Graph) {
-    const { width, height, columns, rows } = graph.page.layout;
-    const view = `0 0 ${width} ${height}`;
+    const { height, columns, rows } = graph.page.layout;
     const bottom = rows[0]?.bottom ?? height;
-    const bands = columns.map((c, i) => {
-      const name = i % 2 === 0 || c.tick ? "band" : "band odd";
-      return svg("rect", { class: name, x: c.left - 9, y: 0, width: c.right - c.left + 18, height: bottom + 8 });
-    });
-    const lines = rows.map(r =>
-      svg("line", {
-        class: "row",
-        x1: (columns[0]?.left ?? 0) - 9,
-        x2: (columns.at(-1)?.right ?? width) + 9,
-        y1: r.bottom + 17,
-        y2: r.bottom + 17,
-      }),
-    );
+    this.bands = columns.map(() => svg("rect", { y: 0, height: bottom + 8 }));
+    this.lines = rows.map(r => svg("line", { class: "row", y1: r.bottom + 17, y2: r.bottom + 17 }));
     this.edges = graph.page.edges.eff.map((_, e) => svg("path", { class: "edge off", "data-edge": e, d: this.curve(e) }));
+    this.behind = this.edges.length;
     this.nodes = graph.page.nodes.map((_, i) => this.box(i));
     this.base = svg(
       "svg",
-      { viewBox: view, class: "base", role: "group", "aria-label": "Nodes of the graph" },
+      { class: "base", role: "group", "aria-label": "Nodes of the graph" },
       svg("defs", {}, hatch("nil"), hatch("raises"), hatch("lowers")),
-      svg("g", { class: "ground" }, ...bands, ...lines),
+      svg("g", { class: "ground" }, ...this.bands, ...this.lines),
       svg("g", { class: "edges" }, ...this.edges),
       svg("g", { class: "nodes" }, ...this.nodes),
       this.tags,
     );
-    this.lit = svg("svg", { viewBox: view, class: "lit", "aria-hidden": "true" });
+    this.lit = svg("svg", { class: "lit", "aria-hidden": "true" });
+    this.placeGround();
+  }
+
+  /** Draws everything where the layout has it by now. Paths of edges, which strokes stand for on a screen, follow some a frame. */
+  place(): void {
+    this.placeGround();
+    this.graph.page.nodes.forEach(({ x, y }, i) => {
+      const to = `translate(${x} ${y})`;
+      if (this.nodes[i].getAttribute("transform") !== to) this.nodes[i].setAttribute("transform", to);
+    });
+    const isAtIt = this.behind < this.edges.length;
+    this.behind = 0;
+    if (!isAtIt) requestAnimationFrame(() => this.followOn());
+  }
+
+  /** Lets all paths follow at once, for what reads them. */
+  settle(most = Infinity): void {
+    for (let left = most; this.behind < this.edges.length && left > 0; left--, this.behind++)
+      this.edges[this.behind].setAttribute("d", this.curve(this.behind));
+  }
+
+  private followOn(): void {
+    this.settle(PATHS);
+    if (this.behind < this.edges.length) requestAnimationFrame(() => this.followOn());
+  }
+
+  private placeGround(): void {
+    const { width, height, columns } = this.graph.page.layout;
+    for (const layer of [this.base, this.lit]) layer.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    columns.forEach((c, i) => {
+      this.bands[i].setAttribute("class", i % 2 === 0 || c.tick ? "band" : "band odd");
+      this.bands[i].setAttribute("x", String(c.left - 9));
+      this.bands[i].setAttribute("width", String(c.right - c.left + 18));
+    });
+    for (const line of this.lines) {
+      line.setAttribute("x1", String((columns[0]?.left ?? 0) - 9));
+      line.setAttribute("x2", String((columns.at(-1)?.right ?? width) + 9));
+    }
   }
 
   /** Shows what a state shows; of the document nothing is touched but what differs from before. */
@@ -77,7 +110,8 @@ export class Scene {
     );
   }
 
-  private curve(e: number): string {
+  /** An edge's path. */
+  curve(e: number): string {
     const r = (v: number) => Math.round(v * 10) / 10;
     const [x1, y1, ...rest] = this.bend(e).map(r);
     return `M${x1} ${y1}C${rest.join(" ")}`;

@@ -42,7 +42,7 @@ export class Search {
   }
 
   private run(): void {
-    const typed = this.input.value.toLowerCase().replaceAll("·", " ").replaceAll("⏎", "\n");
+    const typed = this.input.value.toLowerCase().replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("↵", "\r");
     const query = typed.trim() === "" ? "" : typed.trimStart();
     this.hits = query === "" ? [] : this.find(query);
     this.active = -1;

@@ -45,16 +45,36 @@ export class Strokes {
   private waiting: Picture | null = null;
   private frame = 0;
   private rest = 0;
+  private wide = 0;
+  private high = 0;
   private many = 250;
   private last = 0;
 
   constructor(
     private readonly graph: Graph,
     private readonly view: HTMLElement,
-    curve: (edge: number) => number[],
+    private readonly curve: (edge: number) => number[],
   ) {
     this.curves = new Float32Array(graph.edgeCount * 8);
-    for (let e = 0; e < graph.edgeCount; e++) this.curves.set(curve(e), e * 8);
+    this.follow();
+    new ResizeObserver(() => this.measure()).observe(view);
+    this.measure();
+  }
+
+  /** The graph has been laid out anew: what is drawn is not where it belongs any more. */
+  renew(): void {
+    this.follow();
+    [this.now, this.next, this.waiting] = [null, null, null];
+    this.shown.width = 0;
+  }
+
+  private follow(): void {
+    for (let e = 0; e < this.graph.edgeCount; e++) this.curves.set(this.curve(e), e * 8);
+  }
+
+  // asked for once, since asking lays the page out
+  private measure(): void {
+    [this.wide, this.high] = [this.view.clientWidth, this.view.clientHeight];
   }
 
   /** The state, or the scale, has changed. */
@@ -81,18 +101,18 @@ export class Strokes {
   }
 
   private get size(): [number, number] {
-    return [this.view.clientWidth * (1 + 2 * MARGIN), this.view.clientHeight * (1 + 2 * MARGIN)];
+    return [this.wide * (1 + 2 * MARGIN), this.high * (1 + 2 * MARGIN)];
   }
 
   private around(t: ZoomTransform, scale: number): { left: number; top: number; scale: number } {
-    return { left: -t.x - this.view.clientWidth * MARGIN, top: -t.y - this.view.clientHeight * MARGIN, scale };
+    return { left: -t.x - this.wide * MARGIN, top: -t.y - this.high * MARGIN, scale };
   }
 
   private usedUp(t: ZoomTransform, share: number): boolean {
     const place = this.next ?? this.now;
     if (place === null) return true;
     const { left, top } = this.around(t, place.scale);
-    const [w, h] = [this.view.clientWidth * MARGIN * share, this.view.clientHeight * MARGIN * share];
+    const [w, h] = [this.wide * MARGIN * share, this.high * MARGIN * share];
     return Math.abs(left - place.left) > w || Math.abs(top - place.top) > h;
   }
 

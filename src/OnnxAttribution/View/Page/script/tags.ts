@@ -38,7 +38,7 @@ export class Tags {
       if (names.length === TRIED) break;
     }
     layer.replaceChildren(
-      ...placed(names, this.camera.paintedScale).map(({ node, x, y }) => {
+      ...placed(names, this.camera.paintedScale, this.camera.inView).map(({ node, x, y }) => {
         const name = node === this.graph.metric ? "tag metric" : "tag";
         const [number, word] = this.texts[node];
         const parts = word === "" ? [number] : [svg("tspan", { class: "of" }, number), word];

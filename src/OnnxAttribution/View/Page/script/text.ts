@@ -32,19 +32,19 @@ export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
-const shown: Record<string, string> = { "\n": "⏎", "\r": "␍", "\t": "⇥" };
+/** Unicode's pictures of control characters are in few fonts; these are in all. */
+const shown: Record<string, string> = { "\n": "⏎", "\u0085": "⏎", "\u2028": "⏎", "\u2029": "⏎", "\r": "↵", "\t": "⇥" };
 
-/** Text that any format can hold: control characters as their pictures,
- * lone surrogates and what would turn the direction of writing replaced. */
+/** Text with nothing in it that hides, breaks a line or turns the direction of writing: line ends and tabs are arrows, other control
+ * characters, format characters, halves of surrogate pairs and noncharacters a mark. Joiners stay: scripts and emoji need them. (What it is
+ * about DisplayText.cs says too.) */
 export const plain = (text: string): string =>
-  text
-    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd")
-    .replace(/[\n\r\t]/g, c => shown[c])
-    .replace(/[\u0000-\u001f]/g, c => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-    .replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]/g, "\ufffd");
+  text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]/gu, c =>
+    c in shown ? shown[c] : "\ufffd",
+  );
 
 /** A token by itself, its spaces made visible. */
-export const visible = (token: string): string => plain(token).replace(/[ \u00a0]/g, "·");
+export const visible = (token: string): string => plain(token).replace(/\p{Zs}/gu, "·");
 
 /** A token within a text, where spaces do their work; one of nothing but spaces is made visible. */
 export const running = (token: string): string => (token.trim() === "" ? visible(token) : plain(token));

@@ -37,7 +37,7 @@ public sealed class BatchPages : IDisposable
 }
 
 [Collection(PageCollection.Name)]
-public sealed class PageBatchTests(PageBrowser browser, BatchPages batch) : IClassFixture<BatchPages>
+public sealed class PageBatchTests(PageBrowser browser, BatchPages batch)
 {
     private static readonly string[] s_ids = ["a-1", "gnu.2", "c"];
 

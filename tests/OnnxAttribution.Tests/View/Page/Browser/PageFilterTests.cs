@@ -126,16 +126,20 @@ public sealed class PageFilterTests(PageBrowser browser, ExamplePages pages)
     }
 
     [Fact]
-    public Task A_separate_circuit_is_shown_alone()
+    public async Task A_separate_circuit_is_shown_alone()
     {
         const string lower = "blocks.0.hook_resid_pre", upper = "blocks.1.hook_resid_pre";
         var picture = PictureSamples.Of([PictureSamples.Row(lower, 0, "a", 1, 1), PictureSamples.Row(lower, 0, "a", 2, 2),
             PictureSamples.Row(upper, 0, "a", 3, 3), PictureSamples.Row(upper, 0, "a", 4, 4), PictureSamples.Row(upper, 0, "a", 5, 5)],
             [new(0, 2, 1, 1), new(1, 3, 1, -2), new(2, CausalEdge.Metric, 1, 3), new(3, CausalEdge.Metric, 1, 4),
                 new(4, CausalEdge.Metric, 1, 5)]);
+        var second = OnnxAttribution.View.RunPicture.Of("runs/a sample", picture.Stored, new Dictionary<(string, int, int), float>(),
+            new PictureLimits { Component = 2 });
         // numbered by their strongest edge; what no other edge ends at is in none
         Assert.Equal([2, 1, 2, 1, 0, 0], picture.Nodes.Select(n => n.Component));
-        return browser.Visit(pages.Write("circuits.html", picture, []), async page =>
+        await browser.Visit(pages.Write("second.html", second, []), page => Assertions.Expect(page.Locator("#header"))
+            .ToContainTextAsync("drawn is separate circuit 2: 2 nodes, 2 edges"));
+        await browser.Visit(pages.Write("circuits.html", picture, []), async page =>
         {
             await page.ClickAsync("#filter summary");
             await page.SelectOptionAsync("#component", "2");

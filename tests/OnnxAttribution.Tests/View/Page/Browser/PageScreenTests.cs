@@ -101,6 +101,25 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         return (places[0], places[1]);
     }
 
+    /// <summary>Texts and names with characters that hide, break a line or turn the direction.</summary>
+    internal const string Hidden = """
+        () => {
+          const hidden = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+          const found = hidden.test(document.title) ? ['the title'] : [];
+          const all = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+          for (let n = all.nextNode(); n; n = all.nextNode()) {
+            if (n.nodeType === Node.TEXT_NODE) {
+              // the page's own line ends lie between its elements
+              if (!n.parentElement.closest('script, style, noscript, textarea') && hidden.test(n.data.replace(/\n\s*/g, '')))
+                found.push(n.parentElement.outerHTML.slice(0, 100));
+            } else for (const a of n.attributes)
+              if (['title', 'aria-label', 'aria-valuetext', 'alt'].includes(a.name) && hidden.test(a.value))
+                found.push(`${a.name} ${a.value}`);
+          }
+          return found;
+        }
+        """;
+
     // WCAG's relative luminance; the ground is the next opaque background,
     // or the box behind a node's label; hatched boxes count as their lines
     internal const string Contrast = """

@@ -65,8 +65,11 @@ public sealed class PageStrokesTests(PageBrowser browser, ExamplePages pages)
     public Task On_paper_edges_are_lines_and_no_canvas() => browser.Visit(Apart(), async page =>
     {
         Assert.Equal("hidden", await page.Locator("path.edge").First.Drawn("visibility"));
+        // without a place in the layout: a slider that passes thousands would lay them all out anew
+        Assert.Equal("none", await page.Locator("svg.base > .edges").Drawn("display"));
         await page.EmulateMediaAsync(new() { Media = Media.Print });
         Assert.Equal("visible", await page.Locator("path.edge").First.Drawn("visibility"));
+        Assert.Equal("inline", await page.Locator("svg.base > .edges").Drawn("display"));
         Assert.Equal("none", await page.Locator("#strokes").Drawn("display"));
     });
 

@@ -1,4 +1,4 @@
-import { choose, graph, store, word } from "../main";
+import { choose, chosen, graph, store, word } from "../main";
 import { byId, h, plain } from "../text";
 import { readLive } from "./contract";
 import { Engine } from "./engine";
@@ -20,7 +20,7 @@ setTimeout(() => {
   Engine.open(live)
     .then(engine => {
       byId("live-wait").remove();
-      new Pane(live, graph, store, choose, word, engine);
+      new Pane(live, { graph, store, chosen, choose, word }, engine);
     })
     .catch((error: unknown) => {
       byId("live-wait").textContent = `the model could not be opened: ${plain(String(error))}`;

@@ -1,85 +1,81 @@
+import type { LiveEdit } from "../chosen";
 import type { Graph } from "../model";
-import type { Store } from "../state";
-import { byId, count, h, number, percent, plain, signed, visible } from "../text";
+import { byId, count, h, number, plain, signed } from "../text";
 import type { LiveData } from "./contract";
-import { editRow, type Row } from "./edit-row";
-import { Edits, Engine, type Edit, type Outcome } from "./engine";
-import { logprobs, metricOf, strongest } from "./metric";
+import { EditRow } from "./edit-row";
+import { Edits, type Edit, type Engine, type Outcome } from "./engine";
+import { metricOf } from "./metric";
+import { Results, type Host, type Run } from "./results";
 import { Prompts } from "./tokens";
 
 const FAILED = "the model could not be run";
-const TOP = 10;
-const SHOWN = 100;
-
-/** The model on a prompt, without edits and with them. */
-interface Run {
-  clean: Outcome;
-  now: Outcome;
-  edits: Edits;
-  position: number;
-}
+/** Groups that have a button of their own. */
+const GROUPS = 8;
 
 /** Features that are edited, and what the model, run here, makes of it: next tokens, metric, all other features. */
 export class Pane {
   private readonly prompts: Prompts;
-  private readonly rows: Row[] = [];
+  private readonly graph: Graph;
   private tokens: number[];
   /** The model as it is, on a prompt. */
   private clean: { tokens: number[]; outcome: Outcome } | null = null;
   private again = false;
-  private hints: (() => void)[] = [];
+  private rows: EditRow[] = [];
+  /** What the rows were drawn for, all but their figures; and what was last computed. */
+  private drawnFor = "";
+  private computed: { edits: LiveEdit[]; prompt: string | null };
   private running = false;
-  private shown = SHOWN;
+  private readonly results: Results;
 
   private readonly list = h("ol", { class: "edits" });
   private readonly add = h("button", { type: "button", class: "add" }, "Edit pinned");
+  private readonly whole = h("span", { class: "wholes" });
   private readonly text = h("textarea", { rows: 2, "aria-label": "Prompt", spellcheck: "false" });
   private readonly fault = h("p", { class: "fault", role: "alert" });
-  private readonly next = h("tbody");
-  private readonly nodes = h("tbody");
   private readonly value = h("p", { class: "value" });
   private readonly cut = h("p", { id: "live-tokens" });
   private readonly took = h("p", { class: "took", role: "status" });
-  private readonly more = h("button", { type: "button" }, "Show more");
 
   constructor(
     private readonly live: LiveData,
-    private readonly graph: Graph,
-    private readonly store: Store,
-    private readonly choose: (node: number) => void,
-    private readonly word: (node: number) => string,
+    private readonly host: Host,
     private readonly engine: Engine,
   ) {
+    this.graph = host.graph;
+    this.results = new Results(live, host);
     this.prompts = new Prompts(live);
     this.tokens = live.tokens;
-    this.text.value = graph.page.run.prompt ?? "";
     this.text.disabled = !this.prompts.canEdit;
     if (live.note !== null) this.text.title = live.note;
     this.text.addEventListener("input", () => this.retype());
     this.add.addEventListener("click", () => this.addPinned());
-    this.more.addEventListener("click", () => {
-      this.shown += SHOWN;
-      void this.compute();
-    });
     byId("live").append(this.layout());
+    const { store, chosen } = host;
     store.onChange((state, changed) => changed.has("pin") && this.offer(state.pin));
-    this.offer(store.state.pin);
+    this.computed = chosen.now;
+    this.takePrompt();
     this.drawRows();
+    chosen.onChange(() => this.follow());
+    void this.compute();
+  }
+
+  /** What the reader has chosen has changed: here, by an undo, or by the address. */
+  private follow(): void {
+    const { edits, prompt } = this.host.chosen.now;
+    this.drawRows();
+    if (edits === this.computed.edits && prompt === this.computed.prompt) return;
+    if (prompt !== this.computed.prompt) this.takePrompt();
+    this.computed = this.host.chosen.now;
     void this.compute();
   }
 
   private layout(): HTMLElement {
     const reset = h("button", { type: "button", class: "reset" }, "Reset");
     reset.addEventListener("click", () => {
-      this.rows.length = 0;
-      this.text.value = this.graph.page.run.prompt ?? "";
-      this.tokens = this.live.tokens;
       this.fault.textContent = "";
-      this.drawRows();
-      void this.compute();
+      this.host.chosen.set({ edits: [], prompt: null });
+      this.text.value = this.graph.page.run.prompt ?? "";
     });
-    const head = (...names: string[]): HTMLElement =>
-      h("thead", {}, h("tr", {}, ...names.map(n => h("th", { scope: "col" }, n))));
     return h(
       "div",
       { class: "pane" },
@@ -92,99 +88,140 @@ export class Pane {
         this.fault,
         h("h3", {}, "Edited features"),
         this.list,
-        h("p", { class: "buttons" }, this.add, reset),
+        h("p", { class: "buttons" }, this.add, this.whole, reset),
         this.value,
         this.took,
       ),
-      h(
-        "section",
-        { "aria-label": "Next token" },
-        h("h3", {}, "Next token"),
-        h("table", { class: "next" }, head("token", "before", "now", "Δ logit"), this.next),
-      ),
-      h(
-        "section",
-        { "aria-label": "Effects on other nodes" },
-        h("h3", {}, "What changes, exactly"),
-        h("table", { class: "changes" }, head("node", "before", "now", "change"), this.nodes),
-        this.more,
-      ),
+      ...this.results.sections,
     );
   }
 
-  private token(token: number): string {
-    return visible(this.live.vocabulary[token] ?? `[${token}]`);
+  private column(node: number): number {
+    return this.results.column(node);
   }
 
-  private column(node: number): number {
-    const f = this.graph.node(node).f;
-    return f < 0 ? -1 : this.live.features[f];
+  private get edits(): LiveEdit[] {
+    return this.host.chosen.now.edits;
   }
 
   private offer(pin: number | null): void {
     const can = pin !== null && this.column(pin) >= 0;
-    this.add.disabled = !can || this.rows.some(r => r.node === pin);
+    this.add.disabled = !can || this.edits.some(e => e.name === null && e.nodes[0] === pin);
     this.add.textContent = can ? `Edit ${plain(this.graph.names[pin])}` : "Pin a feature to edit it";
+    const { pins, groups } = this.host.chosen.now;
+    const wholes = [...groups.slice(0, GROUPS), ...(pins.length > 1 ? [{ name: count(pins.length, "pin"), nodes: pins }] : [])];
+    this.whole.replaceChildren(
+      ...wholes.map(({ name, nodes }) => {
+        const button = h("button", { type: "button", class: "whole" }, `Edit ${plain(name)}`);
+        button.disabled = !nodes.some(i => this.column(i) >= 0) || this.edits.some(e => e.name === name);
+        button.addEventListener("click", () => this.addEdit(nodes, name));
+        return button;
+      }),
+    );
   }
 
   private addPinned(): void {
-    const pin = this.store.state.pin;
-    if (pin === null || this.column(pin) < 0) return;
-    this.rows.push({ node: pin, everywhere: this.graph.node(pin).p < 0, sets: false, value: 0 });
-    this.drawRows();
-    this.focus(this.rows.length - 1);
-    void this.compute();
+    const { pin } = this.host.store.state;
+    if (pin !== null && this.column(pin) >= 0) this.addEdit([pin], null);
+  }
+
+  /** In a run against a patch run, nodes are moved to what they are there. */
+  private addEdit(nodes: number[], name: string | null): void {
+    const how = nodes.some(i => this.patchOf(i) !== null) ? "patch" : "scale";
+    const everywhere = nodes.every(i => this.graph.node(i).p < 0);
+    this.host.chosen.set({ edits: [...this.edits, { nodes, name, everywhere, how, value: 0 }] });
+    this.focus(this.edits.length - 1);
+  }
+
+  private patchOf(node: number): number | null {
+    return this.graph.page.run.patched && this.column(node) >= 0 ? this.graph.node(node).pa : null;
   }
 
   private focus(row: number): void {
     const at = Math.min(row, this.rows.length - 1);
-    const input = this.list.children[at]?.querySelector<HTMLElement>("input[type='number']");
-    (at < 0 || input === null || input === undefined ? this.text : input).focus({ preventScroll: true });
+    if (at >= 0) this.rows[at].focus();
+    else this.text.focus({ preventScroll: true });
   }
 
+  /** Rows stay where only their figures differ, so that what is being typed is not lost. */
   private drawRows(): void {
-    this.hints = [];
-    this.list.replaceChildren(...this.rows.map((row, i) => this.drawn(row, i)));
-    if (this.rows.length === 0) this.list.append(h("li", { class: "none" }, "none: this is the model as it is"));
-    this.offer(this.store.state.pin);
+    const key = JSON.stringify(this.edits.map(e => [e.nodes, e.name]));
+    if (key !== this.drawnFor) {
+      this.drawnFor = key;
+      this.rows = this.edits.map((edit, i) => this.drawn(edit, i));
+      this.list.replaceChildren(...this.rows.map(r => r.element));
+      if (this.rows.length === 0) this.list.append(h("li", { class: "none" }, "none: this is the model as it is"));
+    } else this.edits.forEach((edit, i) => this.rows[i].show(edit));
+    this.hint();
+    this.offer(this.host.store.state.pin);
   }
 
-  private drawn(row: Row, index: number): HTMLElement {
-    const beyond = h("span", { class: "beyond" });
-    const { p } = this.graph.node(row.node);
-    this.hints.push(() => (beyond.textContent = !row.everywhere && p >= this.tokens.length ? `the prompt has no position ${p}` : ""));
-    const line = editRow(row, plain(this.graph.names[row.node]), p >= 0, {
-      choose: () => this.choose(row.node),
+  private drawn(edit: LiveEdit, index: number): EditRow {
+    const { nodes } = edit;
+    const patches = nodes.map(i => this.patchOf(i)).filter(p => p !== null);
+    const facts = {
+      name: plain(edit.name ?? this.graph.names[nodes[0]]),
+      placed: nodes.some(i => this.graph.node(i).p >= 0),
+      patch: patches.length === 0 ? null : nodes.length > 1 ? ("each" as const) : patches[0],
+    };
+    return new EditRow(edit, facts, {
+      choose: () => this.host.choose(nodes[0]),
       change: to => {
-        Object.assign(row, to);
-        void this.compute();
+        const edits = this.edits.map((e, i) => (i === index ? { ...e, ...to } : e));
+        this.host.chosen.set({ edits }, `edit ${index} ${Object.keys(to).join()}`);
       },
       remove: () => {
-        this.rows.splice(index, 1);
-        this.drawRows();
+        this.host.chosen.set({ edits: this.edits.filter((_, i) => i !== index) });
         this.focus(index);
-        void this.compute();
       },
     });
-    line.append(beyond);
-    return line;
+  }
+
+  /** Of each edit what is not as it seems: nodes that stand behind the prompt's end, and those that cannot be edited. */
+  private hint(): void {
+    this.edits.forEach(({ nodes, everywhere }, i) => {
+      const beyond = nodes.filter(n => !everywhere && this.graph.node(n).p >= this.tokens.length);
+      const errors = nodes.filter(n => this.column(n) < 0).length;
+      this.rows[i].hint.textContent = [
+        ...(beyond.length === 0 ? [] : [`the prompt has no position ${this.graph.node(beyond[0]).p}`]),
+        ...(errors === 0 ? [] : [`${count(errors, "node")} of them ${errors === 1 ? "is an error and stays" : "are errors and stay"}`]),
+      ].join("; ");
+    });
   }
 
   private retype(): void {
     const ids = this.prompts.of(this.text.value);
     this.fault.textContent = typeof ids === "string" ? ids : "";
-    if (typeof ids === "string" || ids.join() === this.tokens.join()) return;
-    this.tokens = ids.join() === this.live.tokens.join() ? this.live.tokens : ids;
-    void this.compute();
+    if (typeof ids === "string") return;
+    const own = ids.join() === this.live.tokens.join();
+    this.host.chosen.set({ prompt: own ? null : this.text.value }, "prompt");
   }
 
-  private edits(): Edit[] {
-    return this.rows.map(r => ({
-      column: this.column(r.node),
-      position: r.everywhere ? null : this.graph.node(r.node).p,
-      scale: r.sets ? 0 : r.value,
-      offset: r.sets ? r.value : 0,
-    }));
+  /** Takes the prompt that is chosen, where it is another than the field's. */
+  private takePrompt(): void {
+    const { prompt } = this.host.chosen.now;
+    const ids = prompt === null ? this.live.tokens : this.prompts.of(prompt);
+    if (typeof ids === "string") {
+      this.fault.textContent = ids;
+      return;
+    }
+    const typed = this.prompts.of(this.text.value);
+    if (typeof typed === "string" || typed.join() !== ids.join()) this.text.value = prompt ?? this.graph.page.run.prompt ?? "";
+    this.tokens = ids;
+  }
+
+  /** What the edits come to, node by node. */
+  private edited(): Edit[] {
+    return this.edits.flatMap(({ nodes, everywhere, how, value }) =>
+      nodes
+        .filter(i => this.column(i) >= 0)
+        .map(i => ({
+          column: this.column(i),
+          position: everywhere || this.graph.node(i).p < 0 ? null : this.graph.node(i).p,
+          scale: how === "scale" ? value : 0,
+          offset: how === "scale" ? 0 : how === "set" ? value : (this.patchOf(i) ?? 0),
+        })),
+    );
   }
 
   /** One run at a time; what is asked meanwhile is asked once more behind it. */
@@ -202,7 +239,7 @@ export class Pane {
         if (this.clean?.tokens !== tokens) this.clean = { tokens, outcome: await this.engine.run(tokens, nothing, position) };
         const clean = this.clean.outcome;
         const start = performance.now();
-        const list = this.edits();
+        const list = this.edited();
         const edits = new Edits(tokens.length, this.live.columns, list);
         const now = list.length === 0 ? clean : await this.engine.run(tokens, edits, position);
         // what was typed meanwhile is run next
@@ -226,61 +263,11 @@ export class Pane {
       h("b", { class: "after" }, number(after)),
       ` (${signed(after - before)})${Number.isFinite(after) ? "" : ": the edits are so large that the model's numbers overflow"}`,
     );
-    for (const hint of this.hints) hint();
+    this.hint();
     this.took.textContent = `${count(this.tokens.length, "token")}, ${milliseconds.toFixed(0)} ms`;
     const own = this.tokens === this.live.tokens;
-    this.cut.replaceChildren(...(own ? [] : this.tokens.map(t => h("span", { class: "token" }, this.token(t)))));
-    this.next.replaceChildren(...this.nextRows(clean, now));
-    this.drawChanges(run);
+    this.cut.replaceChildren(...(own ? [] : this.tokens.map(t => h("span", { class: "token" }, this.results.token(t)))));
+    this.results.draw(run, this.tokens);
     document.documentElement.dataset.live = String(Number(document.documentElement.dataset.live ?? "0") + 1);
-  }
-
-  private nextRows(clean: Outcome, now: Outcome): HTMLElement[] {
-    const [was, is] = [logprobs(clean.logits), logprobs(now.logits)];
-    if (is.some(x => Number.isNaN(x))) return [];
-    const further = [this.live.target, this.live.foil, strongest(was, 1)[0]].filter((t): t is number => t !== null);
-    return [...new Set([...strongest(is, TOP), ...further])].map(t =>
-      h(
-        "tr",
-        { class: t === this.live.target ? "target" : null },
-        h("td", {}, h("span", { class: "token" }, this.token(t))),
-        h("td", {}, percent(Math.exp(was[t]))),
-        h("td", {}, percent(Math.exp(is[t]))),
-        h("td", {}, signed(now.logits[t] - clean.logits[t], 3)),
-      ),
-    );
-  }
-
-  private drawChanges({ clean, now, edits }: Run): void {
-    const changes = this.graph.page.nodes
-      .map((n, i) => ({ i, n, column: this.column(i) }))
-      .filter(({ n, column }) => column >= 0 && n.p < this.tokens.length)
-      .map(({ i, n, column }) => {
-        const at = this.places(n.p).map(t => t * this.live.columns + column);
-        const was = at.reduce((sum, k) => sum + clean.activations[k], 0);
-        const is = at.reduce((sum, k) => sum + edits.scale[k] * now.activations[k] + edits.offset[k], 0);
-        return { i, was, is, change: is - was, own: at.some(k => edits.changes(k)) };
-      })
-      .sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
-    this.more.hidden = changes.length <= this.shown;
-    this.nodes.replaceChildren(
-      ...changes.slice(0, this.shown).map(({ i, was, is, change, own }) => {
-        const go = h("button", { type: "button", class: "node" }, plain(this.graph.names[i]));
-        go.addEventListener("click", () => this.choose(i));
-        return h(
-          "tr",
-          { class: own ? "edited" : null },
-          h("td", {}, go, h("span", { class: "word" }, plain(this.word(i)))),
-          h("td", {}, number(was)),
-          h("td", {}, number(is)),
-          h("td", { class: change === 0 ? "value" : change > 0 ? "raises value" : "lowers value" }, change === 0 ? "0" : signed(change)),
-        );
-      }),
-    );
-  }
-
-  /** A node's position, or of one summed over positions all of the prompt's. */
-  private places(position: number): number[] {
-    return position >= 0 ? [position] : this.tokens.map((_, t) => t);
   }
 }
