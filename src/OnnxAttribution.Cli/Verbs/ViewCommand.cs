@@ -166,8 +166,8 @@ internal sealed partial class ViewCommand
         Option[] ofIndex = [_format, _file, _force];
         if (parsed.CommandResult.Command.Options.Except(ofIndex).FirstOrDefault(parsed.CommandResult.IsGiven) is { } other)
         {
-            throw new UsageException($"{other.Name} is about one graph, and {parsed.GetRequiredValue(_runs)[0]} is of many prompts, which its "
-                + $"page lists; name one of the runs in it, or their mean: {mean}");
+            throw new UsageException($"{other.Name} is about one graph, and {parsed.GetRequiredValue(_runs)[0]} is of many prompts, "
+                + $"which its page lists; name one of the runs in it, or their mean: {mean}");
         }
     }
 

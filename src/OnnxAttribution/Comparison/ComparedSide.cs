@@ -27,7 +27,7 @@ internal sealed class ComparedSide
             var key = (keys[edge.Up], edge.Down == CausalEdge.Metric ? s_metric : keys[edge.Down]);
             Edges[key] = Edges.GetValueOrDefault(key) + edge.Effect;
         }
-        IsSummed = alignment == RunAlignment.Position && stored.Nodes.Count > 0 && stored.Nodes.All(n => n.Position < 0);
+        IsSummed = alignment == RunAlignment.Position && AreSummed(stored.Nodes);
     }
 
     /// <summary>The run directory, as it was given.</summary>
@@ -35,7 +35,7 @@ internal sealed class ComparedSide
 
     public StoredRun Stored { get; }
 
-    /// <summary>Every node is summed over positions, and was before this comparison.</summary>
+    /// <summary>Every node that has an effect is summed over positions, and was before this comparison.</summary>
     public bool IsSummed { get; }
 
     public HashSet<ComparedEnd> Kept { get; } = [];
@@ -59,16 +59,28 @@ internal sealed class ComparedSide
     /// <summary>null: it has none, kept or not.</summary>
     public NodeRow? Node(ComparedEnd key) => _nodes.TryGetValue(key, out var node) ? node : null;
 
-    // only what the graph keeps of a feature is summed over positions, unless it keeps none of it
+    // downstream ends of a run of ablations have positions and no effect
+    private static bool AreSummed(IReadOnlyList<NodeRow> nodes)
+    {
+        var moved = nodes.Where(n => !float.IsNaN(n.Effect)).ToList();
+        if (moved.Count == 0) moved = [.. nodes];
+        return moved.Count > 0 && moved.All(n => n.Position < 0);
+    }
+
+    // only what the graph keeps of a feature is summed over positions, unless it keeps none of it; and only what has an effect, unless
+    // nothing has: an ablated feature is there whole, and once more at each position where it is a downstream end
     private void Add(ComparedEnd key, NodeRow node)
     {
-        if (!_nodes.TryGetValue(key, out var sum) || (node.Kept && !sum.Kept))
+        var more = _nodes.TryGetValue(key, out var sum) ? Rank(node) - Rank(sum) : 1;
+        if (more > 0)
         {
             _nodes[key] = node with { Position = key.Position };
         }
-        else if (node.Kept == sum.Kept)
+        else if (more == 0)
         {
             _nodes[key] = sum with { Effect = sum.Effect + node.Effect, Activation = sum.Activation + node.Activation };
         }
     }
+
+    private static int Rank(NodeRow node) => (node.Kept ? 2 : 0) + (float.IsNaN(node.Effect) ? 0 : 1);
 }

@@ -14,6 +14,10 @@ internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000)
     /// <summary>What a drawing holds that nobody can zoom into.</summary>
     public const int StillEdges = 300;
 
+    /// <summary>Each node is a box: one that nothing leads to or from says nothing, and what <c>ablate</c> has a feature do at several
+    /// positions to another is one arrow (<see cref="JoinedEnds"/>).</summary>
+    public bool IsBoxed { get; init; }
+
     /// <summary>Nodes that are drawn whatever their effect; null: none are chosen.</summary>
     public Subgraph? Subgraph { get; init; }
 

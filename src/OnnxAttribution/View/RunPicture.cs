@@ -85,6 +85,7 @@ internal sealed class RunPicture
     public static RunPicture Read(string path, PictureLimits? limits = null, CancellationToken cancel = default)
     {
         var stored = RunDirectory.Read(path, cancel);
+        if (limits?.IsBoxed == true) stored = JoinedEnds.Of(stored);
         var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, stored.Record, cancel) : [];
         var picture = Of(path, stored, exact, limits ?? new PictureLimits());
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
@@ -144,7 +145,8 @@ internal sealed class RunPicture
             if (kept.Contains(e.Up) && (e.Down == CausalEdge.Metric || kept.Contains(e.Down))) between.Add(e);
         }
         var edges = between.OrderByDescending(e => Math.Abs(e.Effect)).Take(limits.Edges).ToList();
-        if (edges.Count < between.Count) kept.IntersectWith(edges.SelectMany(e => (int[])[e.Up, e.Down]).Concat(chosen));
+        var cut = edges.Count < between.Count || (limits.IsBoxed && edges.Count > 0);
+        if (cut) kept.IntersectWith(edges.SelectMany(e => (int[])[e.Up, e.Down]).Concat(chosen));
         return ([.. kept], edges);
     }
 

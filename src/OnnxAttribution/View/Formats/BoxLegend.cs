@@ -14,11 +14,12 @@ internal static class BoxLegend
     {
         var (theme, legend) = (canvas.Theme, new PlotLegend(canvas, Margin, y));
         var (away, what) = (picture.Header.ShowsAblation ? "moved away: " : "",
-            picture.Header.IsAblation ? "the downstream activation" : "the metric");
+            picture.Header.IsAblation ? "the downstream activation, or the metric" : "the metric");
+        var change = picture.Stored.Record.SignOfClean > 0 ? "ln p(ablated) − ln p(clean)" : "ln p(clean) − ln p(ablated)";
         legend.Line($"{away}raises {what}", theme.Raises);
         legend.Line($"{away}lowers {what}", theme.Lowers);
         if (boxes.Any(b => b.Contexts.Count > 0)) legend.Box("activation over the context's largest", theme.Series[0], 0.7);
-        if (boxes.Any(b => b.IsMeasured)) legend.Box("tokens measured in this pass: ln p(clean) − ln p(ablated)", theme.Raises, 0.2);
+        if (boxes.Any(b => b.IsMeasured)) legend.Box($"tokens measured in this pass: {change}", theme.Raises, 0.2);
         if (boxes.Any(b => b is { Tokens: not null, IsMeasured: false }))
         {
             legend.Frame("direct: decoder row through final norm and unembedding", theme.Raises);

@@ -32,7 +32,7 @@ internal sealed class BoxedSvg
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static void Write(RunPicture picture, FeatureDetails details, BoxStyle style, TextWriter output, CancellationToken cancel)
     {
-        var measured = MeasuredTokens.Of(picture.Path, cancel);
+        var measured = MeasuredTokens.Of(picture.Path, picture.Stored.Record.SignOfClean, cancel);
         IReadOnlyList<BoxContent> boxes = [.. picture.Nodes.Select(n => BoxContent.Of(picture, n, details, measured, style.Contexts))];
         var layout = BoxLayout.Of(picture, boxes);
         var width = Math.Max(layout.Width + (2 * Margin), 800);

@@ -190,7 +190,11 @@ internal sealed class Drawing(string run, string format, string? figure)
     }
 
     private RunPicture Picture(CancellationToken cancel) =>
-        RunPicture.Read(_run, Limits with { Subgraph = Subgraph is { } file ? ReadSubgraph(file) : null }, cancel);
+        RunPicture.Read(_run, Limits with
+        {
+            Subgraph = Subgraph is { } file ? ReadSubgraph(file) : null,
+            IsBoxed = BoxContexts is not null,
+        }, cancel);
 
     private static Subgraph ReadSubgraph(string file)
     {

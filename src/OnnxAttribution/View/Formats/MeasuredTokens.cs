@@ -4,7 +4,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.View.Formats;
 
 /// <summary>Next tokens as a run's own ablations moved them (tokens.parquet): of each ablated feature those that it promotes,
-/// largest ln p(clean) − ln p(ablated) first, and those that it suppresses.</summary>
+/// largest ln p(clean) − ln p(ablated) first (the other way round where ablated means more), and those that it suppresses.</summary>
 /// <remarks>The table holds the tokens whose probability moved most, so these are ordered among themselves.</remarks>
 internal sealed class MeasuredTokens
 {
@@ -14,15 +14,17 @@ internal sealed class MeasuredTokens
     {
     }
 
+    /// <param name="signOfClean">As <see cref="RunRecord.SignOfClean"/>: 1 where ablated features were made more than they are, so that
+    /// what rose by it is promoted.</param>
     /// <exception cref="RunDirectoryException">The table is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static MeasuredTokens Of(string run, CancellationToken cancel)
+    public static MeasuredTokens Of(string run, int signOfClean, CancellationToken cancel)
     {
         var result = new MeasuredTokens();
         if (!RunDirectory.HasTable(run, TokenRow.Table)) return result;
         foreach (var rows in RunDirectory.ReadRows<TokenRow>(run, cancel).GroupBy(r => (r.Site, r.Position, r.Feature)))
         {
-            var moved = rows.Select(r => (r.Token, Change: Math.Log(Known(r.CleanProbability)) - Math.Log(Known(r.AblatedProbability))))
+            var moved = rows.Select(r => (r.Token, Change: signOfClean * (Math.Log(Known(r.AblatedProbability)) - Math.Log(Known(r.CleanProbability)))))
                 .OrderByDescending(t => t.Change).ToList();
             result._lists[rows.Key] = new TokenLists([.. moved.Where(t => t.Change > 0).Select(t => t.Token)],
                 [.. moved.AsEnumerable().Reverse().Where(t => t.Change < 0).Select(t => t.Token)]);
