@@ -56,7 +56,7 @@ public sealed class BoxedAblationTests(TinyRuns runs)
 
     private static Dictionary<string, TokenTexts> Tokens(string run)
     {
-        var picture = RunPicture.Read(run, s_limits);
+        var picture = RunPicture.Read(run);
         var measured = MeasuredTokens.Of(run, picture.Stored.Record.SignOfClean, TestContext.Current.CancellationToken);
         return picture.Nodes.Where(n => measured[n] is not null).DistinctBy(n => (n.Site!.Name, n.Feature))
             .ToDictionary(n => $"{n.Site!.Name} {n.Feature}", n => new TokenTexts(measured[n]!.Promoted));
