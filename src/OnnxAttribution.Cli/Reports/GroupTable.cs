@@ -19,7 +19,7 @@ internal sealed class GroupTable(CircuitRun run)
     public Table? Mean() => run.Prompts.Count == 1 ? null
         : Table($"Mean of {run.Prompts.Count} prompts", hasEstimates: true, run.EffectOf, null);
 
-    public JsonArray ToJson() => [.. run.Groups.Select((g, i) => new JsonObject
+    public JsonArray ToJson() => [.. run.Groups.Select(JsonNode (g, i) => new JsonObject
     {
         ["name"] = g.Name,
         ["nodes"] = new JsonArray([.. g.Listed.Select(n => (JsonNode)n)]),
@@ -28,7 +28,7 @@ internal sealed class GroupTable(CircuitRun run)
         ["effect"] = OrNull(run.EffectOf(i)),
     })];
 
-    public JsonArray ToJson(CircuitPrompt prompt) => [.. run.Groups.Select((g, i) => new JsonObject
+    public JsonArray ToJson(CircuitPrompt prompt) => [.. run.Groups.Select(JsonNode (g, i) => new JsonObject
     {
         ["name"] = g.Name,
         ["active_size"] = prompt.Result.GroupActive[i],
