@@ -1,7 +1,6 @@
 using OnnxAttribution.Comparison;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Cli;
-using OnnxAttribution.Tests.Store;
 
 namespace OnnxAttribution.Tests.Comparison;
 
