@@ -4,8 +4,9 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;
 
-/// <summary>Two runs as one picture: the nodes and edges of both, of the first where both have them.</summary>
-/// <param name="Picture">Of all that is in either; effects are the first's where it is in both.</param>
+/// <summary>Two runs as one picture: the nodes and edges of both, each as strong as the run says in which it is the stronger.</summary>
+/// <param name="Picture">Of all that is in either; of two effects it has the one that is larger in size, the first's between equals.
+/// </param>
 /// <param name="Nodes">As <see cref="RunPicture.Nodes"/> has them; null: the metric.</param>
 /// <param name="Edges">As <see cref="RunPicture.Edges"/> has them.</param>
 internal sealed record ComparedPicture(RunComparison Comparison, RunPicture Picture, IReadOnlyList<ComparedNode?> Nodes,
@@ -19,6 +20,8 @@ internal sealed record ComparedPicture(RunComparison Comparison, RunPicture Pict
     {
         var exact = new Dictionary<(string, int, int), float>();
         var picture = RunPicture.Of(MergedRun.Locate(comparison.A.Run), Stored(comparison), exact, limits);
+        // groups are of one run
+        picture.Suggested = new SuggestedGroups([], null);
         var nodes = comparison.Nodes.ToDictionary(n => new ComparedEnd(n.Site, n.Position, n.Feature));
         var edges = comparison.Edges.ToDictionary(e => (e.Up, e.Down));
         return new ComparedPicture(comparison, picture, [.. picture.Nodes.Select(n => n.IsMetric ? null : nodes[End(n)])],
@@ -35,17 +38,23 @@ internal sealed record ComparedPicture(RunComparison Comparison, RunPicture Pict
         foreach (var n in comparison.Nodes)
         {
             var key = new ComparedEnd(n.Site, n.Position, n.Feature);
-            var side = n.Presence == Presence.OnlyB ? comparison.B : comparison.A;
+            var side = IsOfB(n.EffectA, n.EffectB, n.Presence) ? comparison.B : comparison.A;
             places[key] = nodes.Count;
             nodes.Add(side.Node(key)!.Value with { Kept = true, Method = null, EffectError = float.NaN });
         }
         CausalEdge[] edges = [.. comparison.Edges.Select(e => new CausalEdge(places[e.Up],
             e.Down.Site == RunNames.MetricSite ? CausalEdge.Metric : places[e.Down], float.NaN,
-            e.Presence == Presence.OnlyB ? e.EffectB : e.EffectA))];
+            IsOfB(e.EffectA, e.EffectB, e.Presence) ? e.EffectB : e.EffectA))];
         var summed = comparison.Alignment == RunAlignment.Feature;
         return new StoredRun(nodes, edges, summed ? null : comparison.A.Stored.MetricPosition ?? comparison.B.Stored.MetricPosition,
             Record(comparison));
     }
+
+    // as RunComparison has them in order, so that the same is drawn whichever run comes first; of what neither says, the run that has it
+    private static bool IsOfB(float a, float b, Presence presence) =>
+        Size(b) > Size(a) || (Size(a) == Size(b) && presence == Presence.OnlyB);
+
+    private static float Size(float effect) => float.IsNaN(effect) ? -1 : Math.Abs(effect);
 
     // the first's, with what is about both
     private static RunRecord Record(RunComparison comparison)

@@ -109,8 +109,13 @@ internal sealed class RunPicture
             .ThenBy(i => stored.Nodes[i].Feature)];
         var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
-        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header) with { Component = circuits[i] })
-            .ToList();
+        // where all are summed over positions, a site's error is one node and no rest of others
+        var lumps = header.LumpsErrors && stored.Nodes.Any(n => n.Position >= 0);
+        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header) with
+        {
+            IsLump = lumps && IsLump(stored.Nodes[i], sites[stored.Nodes[i].Site]),
+            Component = circuits[i],
+        }).ToList();
         nodes.Add(new PictureNode(null, stored.MetricPosition ?? TokenPosition.All, "", -1, (float)header.CleanMetric,
             (float)header.PatchMetric, float.NaN, float.NaN));
         return new RunPicture
@@ -165,12 +170,14 @@ internal sealed class RunPicture
             exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : header.IsAblation ? float.NaN : row.Exact)
         {
             SignOfClean = header.SignOfClean,
-            IsLump = row is { Feature: CausalNode.Error, Position: TokenPosition.All } && header.LumpsErrors && site.Kind != SiteKind.Embed,
             Method = row.Method,
             EffectError = row.EffectError,
             IsUnreliable = row.IsUnreliable,
             Influence = row.Influence,
         };
+
+    private static bool IsLump(in NodeRow row, Site site) =>
+        row is { Feature: CausalNode.Error, Position: TokenPosition.All } && site.Kind != SiteKind.Embed;
 
     // effect = g_d × the downstream activation's change, so the change is effect / g_d;
     // taking a node away undoes what it does, hence the sign

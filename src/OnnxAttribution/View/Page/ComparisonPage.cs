@@ -17,7 +17,6 @@ internal static class ComparisonPage
     {
         var compared = ComparedPicture.Of(comparison, asked.Limits);
         var details = FeatureDetails.Of(compared.Picture, asked.Model, cancel);
-        compared.Picture.Suggested = AlikeNodes.Of(compared.Picture, asked.Model, cancel);
         DrawingFile.Write(file, asked.Force, output => GraphPage.Write(compared, details, file, output), cancel);
         return details.PageNote;
     }

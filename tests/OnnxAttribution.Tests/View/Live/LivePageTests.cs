@@ -132,6 +132,14 @@ public sealed class LivePageTests(PageBrowser browser, LivePages pages)
     }
 
     [Fact]
+    public Task Without_a_patch_run_an_address_sets_nothing_to_its_patch_value() => browser.Visit(pages.File, async page =>
+    {
+        await Ready(page);
+        await Assertions.Expect(page.Locator("#live .edits .none")).ToHaveCountAsync(1);
+        await Assertions.Expect(page.Locator("#live .edits select")).ToHaveCountAsync(0);
+    }, new(Hash: $"edit={pages.Node(pages.Strongest(0)).Spelling}|patch|0|"));
+
+    [Fact]
     public Task Another_prompt_is_tokenized_and_run() => browser.Visit(pages.File, async page =>
     {
         await Ready(page);

@@ -30,7 +30,9 @@ const COLUMNS: Column[] = [
 const TEXTS = 3;
 
 const batch = readBatch();
-let sorted = { by: 0, down: false };
+/** As the batch has them: by no column. */
+const AS_THEY_ARE = { by: -1, down: false };
+let sorted = AS_THEY_ARE;
 
 function readBatch(): Batch {
   const data = JSON.parse(byId("data").textContent ?? "") as Batch;
@@ -62,7 +64,7 @@ function target(row: BatchRow): Node {
 /** By a column; what is not known comes last, and equals stay in the order of the batch. */
 function order(): BatchRow[] {
   const { by, down } = sorted;
-  if (by === 0) return down ? [...batch.rows].reverse() : batch.rows;
+  if (by <= 0) return down ? [...batch.rows].reverse() : batch.rows;
   const { of } = COLUMNS[by];
   return [...batch.rows].sort((a, b) => {
     const [x, y] = [of(a), of(b)];
@@ -82,17 +84,19 @@ function draw(): void {
 }
 
 function sort(by: number): void {
-  // what is large is looked for first
-  sorted = { by, down: by === sorted.by ? !sorted.down : by >= TEXTS };
-  const [name, first] = [COLUMNS[by].name, by === 0 && !sorted.down];
-  history.replaceState(null, "", first ? location.pathname + location.search : `#sort=${name}${sorted.down ? "&order=down" : ""}`);
+  // the first column gives the batch's order back, and turns it round; of figures, what is large is looked for first
+  if (by === 0) sorted = sorted.by < 0 ? { by, down: true } : AS_THEY_ARE;
+  else sorted = { by, down: by === sorted.by ? !sorted.down : by >= TEXTS };
+  const hash = `#sort=${COLUMNS[by].name}${sorted.down ? "&order=down" : ""}`;
+  history.replaceState(null, "", sorted.by < 0 ? location.pathname + location.search : hash);
   draw();
 }
 
 function restore(): void {
   const parts = new URLSearchParams(location.hash.replace(/^#/, ""));
   const by = COLUMNS.findIndex(c => c.name === parts.get("sort"));
-  sorted = { by: Math.max(0, by), down: by >= 0 && parts.get("order") === "down" };
+  const down = parts.get("order") === "down";
+  sorted = by > 0 || (by === 0 && down) ? { by, down } : AS_THEY_ARE;
   draw();
 }
 

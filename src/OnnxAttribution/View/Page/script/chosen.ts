@@ -204,6 +204,7 @@ export class Chosen {
     const nodes = [...new Set(names.split(",").map(n => this.spelling.node(n)))].filter(i => i !== null);
     const value = Number(number);
     if (nodes.length === 0 || !isHow(how) || number === "" || !Number.isFinite(value)) return [];
+    if (how === "patch" && !this.graph.page.run.patched) return [];
     const called = name.length === 0 ? null : cut(name.join("|"), LETTERS);
     return [{ nodes, name: called, everywhere: everywhere === "everywhere", how, value }];
   }

@@ -26,6 +26,12 @@ export function presenceOf(graph: Graph, node: number, edge: number | null): str
   return edge !== null ? PRESENCES[comparison.edges[edge]] : node === graph.metric ? null : PRESENCES[comparison.nodes[node]];
 }
 
+/** What each of the two measures, and its clean value; null on a page of one run. */
+export function metricsOfBoth(graph: Graph): string | null {
+  const clean = (run: Compared) => (run.clean === null ? "" : ` ${number(run.clean)}`);
+  return graph.page.comparison?.runs.map((run, i) => `${"AB"[i]}: ${plain(run.metric)}${clean(run)}`).join(", ") ?? null;
+}
+
 /** What stands above a list of nodes; null on a page of one run. */
 export const captionOfBoth = (graph: Graph): string | null => (graph.page.comparison === null ? null : "effect in A | in B");
 
@@ -34,6 +40,16 @@ export function bothEffects(graph: Graph, node: number, edge: number | null): st
   const { comparison } = graph.page;
   if (comparison === null) return null;
   return comparison.runs.map(run => number(edge === null ? run.effects[node] : run.edgeEffects[edge], 3)).join(" | ");
+}
+
+/** The same as is read aloud, and in which of the two it is; null on a page of one run. */
+export function effectsInWords(graph: Graph, node: number): string | null {
+  const { comparison } = graph.page;
+  if (comparison === null) return null;
+  const known = comparison.runs.flatMap(({ effects }, i) =>
+    effects[node] === null ? [] : [`${number(effects[node], 3)} in ${"AB"[i]}`],
+  );
+  return `, ${WORDS[comparison.nodes[node]]}${known.length === 0 ? "" : `, effect ${known.join(", ")}`}`;
 }
 
 /** What is said of a node in place of one run's figures; null on a page of one run. */
@@ -56,13 +72,13 @@ export function factsOfBoth(graph: Graph, node: number): Fact[] | null {
 /** What colours and lines mean. */
 export const legendOfBoth = (): HTMLElement[] => [
   ...WORDS.map((word, i) => h("span", { class: "item" }, swatch(i), word)),
-  h("span", { class: "words" }, "Width: √|effect| in A, in B where A has none. A diamond, a bar from the right: below 0 there."),
+  h("span", { class: "words" }, "Width: √|effect| in A or in B, whichever is larger. A diamond, a bar from the right: below 0 there."),
 ];
 
 /** The figures that both share, and what was asked of each. */
 export function writeComparison(comparison: Comparison): void {
   byId("header").append(
-    h("div", { class: "title" }, ...comparison.runs.flatMap((run, i) => asked(run, i))),
+    h("div", { class: "title" }, ...comparison.runs.map((run, i) => asked(run, i))),
     counts(comparison),
     h(
       "details",
@@ -73,14 +89,21 @@ export function writeComparison(comparison: Comparison): void {
   );
 }
 
-function asked(run: Compared, i: number): HTMLElement[] {
+/** A long prompt scrolls; what was asked of it stands beside that, and does not. */
+function asked(run: Compared, i: number): HTMLElement {
   const { target, foil } = run;
-  return [
+  return h(
+    "div",
+    { class: "asked" },
     h(
       "h1",
       { class: run.tokens.length > 24 ? "long" : null, "aria-label": `${"AB"[i]}: ${plain(run.title)}` },
       h("b", { class: "side", "data-in": PRESENCES[2 + i] }, "AB"[i]),
       ...(run.tokens.length === 0 ? [plain(run.title)] : tokens(run.tokens, run.position)),
+    ),
+    h(
+      "p",
+      {},
       ...(target === null || run.tokens.length === 0
         ? []
         : [h("span", { class: "arrow", "aria-hidden": "true" }, "→"), h("span", { class: "token next" }, visible(target))]),
@@ -92,7 +115,7 @@ function asked(run: Compared, i: number): HTMLElement[] {
         run.clean === null ? null : h("b", {}, number(run.clean)),
       ),
     ),
-  ];
+  );
 }
 
 function counts({ counts: [nodes, edges], spearman, align }: Comparison): HTMLElement {

@@ -1,3 +1,4 @@
+import { metricsOfBoth } from "./compare";
 import type { Graph } from "./model";
 import type { Scene } from "./scene";
 import type { State } from "./state";
@@ -46,6 +47,7 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
   const away = graph.showsAblation ? "moved away: " : "";
   const signs = `${away}${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`;
+  const metric = `${plain(run.metric)}: ${number(run.clean)}${run.patch === null ? "" : `, patch ${number(run.patch)}`}`;
   const legend = [
     graph.page.comparison === null ? signs : "grey: in both, dashed with opposite signs; orange: only in A; green: only in B",
     `width: |effect|, the change of the metric when a node is ${movedTo(graph)}`,
@@ -64,7 +66,7 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
       42,
       11,
       "start",
-      `${plain(run.metric)}: ${number(run.clean)}${run.patch === null ? "" : `, patch ${number(run.patch)}`} · ${legend}`,
+      `${metricsOfBoth(graph) ?? metric} · ${legend}`,
     ),
     ...layout.rows.map(r => words(ROWS - 8, TITLE + (r.top + r.bottom) / 2 + 4, 11, "end", plain(r.label))),
     ...layout.columns.filter(c => !c.tick).map(c =>

@@ -70,7 +70,10 @@ const panel = new Panel(graph, word, {
 });
 listenToKeys(graph, scene, store, camera, search);
 const chosen = new Chosen(graph);
-const gestures = new Gestures(graph, chosen, store, scene, camera, listenToPointer(graph, store, camera, () => search.clear(), reveal));
+const under = listenToPointer(graph, store, camera, () => search.clear(), reveal);
+/** A subgraph is of one run: on a page of two there is nothing that chooses nodes, and what an address says of them is not read. */
+const gestures = graph.page.comparison === null ? new Gestures(graph, chosen, store, scene, camera, under) : null;
+if (gestures !== null) store.beside = chosen;
 byId("help-open").addEventListener("click", () => byId<HTMLDialogElement>("help").showModal());
 
 function drawEdges(): void {
@@ -89,7 +92,7 @@ function drawTags(): void {
 let told: number | null = null;
 function tell(node: number | null, state: State): void {
   panel.show((told = node), state);
-  gestures.pane.dress(node);
+  gestures?.pane.dress(node);
 }
 store.onChange((state, changed) => {
   if (changed.has("seen")) scene.show(state.seen);
@@ -151,10 +154,9 @@ function layOut(): void {
   axes.renew(camera.transform);
 }
 
-store.beside = chosen;
 chosen.onChange(() => {
   nameOwn();
-  gestures.pane.dress(told);
+  gestures?.pane.dress(told);
   remember();
 });
 
@@ -222,7 +224,7 @@ store.restore(location.hash);
 nameOwn();
 layOut();
 if (store.state.pin !== null) reveal(store.state.pin);
-if (chosen.now.pins.length > 0) gestures.pane.toggle(true);
+if (chosen.now.pins.length > 0) gestures?.pane.toggle(true);
 document.documentElement.dataset.ready = "true";
 
 export { choose, chosen, graph, store, word };

@@ -132,7 +132,7 @@ export class Graph {
 
   /** What is shown of an edge, in the sign of nodes; real ablations say the change of the downstream activation. */
   edgeValue(e: number): Known {
-    return this.page.run.ablation ? this.page.edges.eff[e] : this.page.edges.met[e];
+    return this.page.run.ablation || this.showsEffects ? this.page.edges.eff[e] : this.page.edges.met[e];
   }
 
   /** 0 to 1, on a root scale so that the weak are seen beside the strong. */
@@ -145,7 +145,9 @@ export class Graph {
   }
 
   edgeSign(e: number, of: SignOf): Known {
-    return of === "metric" ? this.page.edges.met[e] : this.page.edges.act[e];
+    if (of === "downstream") return this.page.edges.act[e];
+    // what `met` says is by the first run's sign alone
+    return this.page.comparison === null ? this.page.edges.met[e] : this.page.edges.eff[e];
   }
 
   /** The nodes and edges that are joined to it directly. */

@@ -1,5 +1,5 @@
 import { cardOf, promptOf, tokensOf } from "./card";
-import { bothEffects, captionOfBoth, factsOfBoth, presenceOf } from "./compare";
+import { bothEffects, captionOfBoth, factsOfBoth, metricsOfBoth, presenceOf } from "./compare";
 import type { Known } from "./contract";
 import { headsOf, partsOf, scoresOf } from "./heads";
 import { promptsOf, standsIn } from "./prompts";
@@ -96,7 +96,7 @@ export class Panel {
     const { run } = this.graph.page;
     return [
       this.head(this.graph.metric, state, "metric"),
-      h("p", { class: "where" }, plain(run.metric)),
+      h("p", { class: "where" }, metricsOfBoth(this.graph) ?? plain(run.metric)),
       facts(
         factsOfBoth(this.graph, this.graph.metric) ?? [
           ["clean", number(run.clean)],

@@ -1,3 +1,4 @@
+import { effectsInWords, metricsOfBoth } from "./compare";
 import type { Graph, SignOf } from "./model";
 import { wordOf } from "./names";
 import type { Seen } from "./seen";
@@ -196,13 +197,18 @@ export class Scene {
     const node = this.graph.node(i);
     const token = this.graph.token(i);
     const word = this.word(i);
-    const effect = this.graph.contribution(i);
-    const does =
-      effect === null || effect === 0 ? "" : `, ${effect > 0 ? "raises" : "lowers"} the metric by ${Math.abs(effect).toPrecision(3)}`;
-    if (i === this.graph.metric) return `${plain(this.graph.page.run.metric)}: the metric`;
+    if (i === this.graph.metric) return `${metricsOfBoth(this.graph) ?? plain(this.graph.page.run.metric)}: the metric`;
     const dense = this.graph.isDense(i) ? ", dense" : "";
     const at = token === null ? "" : ` at ${visible(token)}, position ${node.p}`;
-    return `${plain(node.l)}${word === "" ? "" : ` ${plain(word)}`}${dense}${at}${does}`;
+    return `${plain(node.l)}${word === "" ? "" : ` ${plain(word)}`}${dense}${at}${effectsInWords(this.graph, i) ?? this.does(i)}`;
+  }
+
+  /** What it does for the metric, or what moving it away does, in the legend's words. */
+  private does(i: number): string {
+    const value = this.graph.contribution(i);
+    if (value === null || value === 0) return "";
+    const moved = this.graph.showsAblation ? "moved away: " : "";
+    return `, ${moved}${value > 0 ? "raises" : "lowers"} the metric by ${Math.abs(value).toPrecision(3)}`;
   }
 }
 

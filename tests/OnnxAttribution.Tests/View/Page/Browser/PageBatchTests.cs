@@ -71,6 +71,10 @@ public sealed class PageBatchTests(PageBrowser browser, BatchPages batch)
     [Fact]
     public Task Rows_are_sorted_by_mouse_and_by_keyboard_and_the_address_keeps_the_order() => browser.Visit(batch.Index, async page =>
     {
+        // the batch's own order is no column's
+        var arrows = page.Locator("th[aria-sort='ascending'], th[aria-sort='descending']");
+        await Assertions.Expect(page.Locator("th[aria-sort='none']").First).ToBeVisibleAsync();
+        await Assertions.Expect(arrows).ToHaveCountAsync(0);
         var byEdges = s_ids.OrderByDescending(id => Record(id).Edges).ToList();
         await page.ClickAsync("th button:has-text('edges')");
         Assert.Equal(byEdges, await Names(page));
@@ -82,6 +86,10 @@ public sealed class PageBatchTests(PageBrowser browser, BatchPages batch)
         await page.ClickAsync("th button:has-text('prompt')");
         Assert.Equal(s_ids, await Names(page));
         await Assertions.Expect(page).ToHaveURLAsync(new Regex("html$"));
+        await Assertions.Expect(arrows).ToHaveCountAsync(0);
+        await page.ClickAsync("th button:has-text('prompt')");
+        Assert.Equal(s_ids.AsEnumerable().Reverse(), await Names(page));
+        await Assertions.Expect(arrows).ToHaveTextAsync("prompt");
     });
 
     [Theory, InlineData(1400, 900), InlineData(390, 844)]

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Comparison;
@@ -112,6 +113,104 @@ public sealed class PageComparisonTests : IDisposable
         await Assertions.Expect(page.Locator("#header h1")).ToHaveCountAsync(2);
         await Assertions.Expect(page.Locator("#sign")).ToBeHiddenAsync();
     });
+
+    [Fact]
+    public Task A_node_is_read_aloud_with_its_effects_in_both_and_the_metric_with_both_values() => _browser.Visit(File, async page =>
+    {
+        var node = Enumerable.Range(0, _compared.Nodes.Count).First(i => _compared.Nodes[i]?.Presence == Presence.Both);
+        var (name, effects) = (await page.Node(node).First.GetAttributeAsync("aria-label") ?? "", _compared.Nodes[node]!);
+        Assert.Matches($", in both, effect {Sign(effects.EffectA)}[0-9.e−-]+ in A, {Sign(effects.EffectB)}[0-9.e−-]+ in B$", name);
+        var all = await page.Locator("svg.base g.node").EvaluateAllAsync<string[]>("all => all.map(n => n.getAttribute('aria-label'))");
+        Assert.Equal(_compared.Nodes.Count, all.Length);
+        Assert.All(all, label => Assert.DoesNotMatch("(raises|lowers) the metric", label));
+        await Assertions.Expect(page.Node(_compared.Picture.Metric)).ToHaveAttributeAsync("aria-label",
+            new Regex("^A: logit of '\\)' after position 3 [0-9.]+, B: logit of '\\]' after position 3 [0-9.]+: the metric$"));
+
+        static string Sign(float effect) => effect < 0 ? "−" : "";
+    });
+
+    [Fact]
+    public Task A_page_of_two_runs_has_no_subgraph_and_a_click_pins_all_the_same()
+    {
+        var node = Enumerable.Range(0, _compared.Nodes.Count).First(i => _compared.Nodes[i]?.Presence == Presence.OnlyB);
+        var name = _compared.Picture.Nodes[node].Spelling;
+        return _browser.Visit(File, async page =>
+        {
+            await page.Node(node).First.FocusAsync();
+            foreach (var key in (string[])["p", "s", "g", "l"]) await page.Keyboard.PressAsync(key);
+            await Assertions.Expect(page.Locator("#subgraph, #open-subgraph, .own, g.node.chosen, [data-tool]")).ToHaveCountAsync(0);
+            await page.Keyboard.PressAsync("Enter");
+            await Assertions.Expect(page.Locator($"svg.base g.node[data-node='{node}'][aria-pressed='true']")).ToHaveCountAsync(1);
+            await page.Keyboard.PressAsync("?");
+            await Assertions.Expect(page.Locator("#help .of-two")).ToBeVisibleAsync();
+            await Assertions.Expect(page.Locator("#help .of-one").First).ToBeHiddenAsync();
+        }, new(Hash: $"pins={name}&group={name}|one"));
+    }
+
+    [Fact]
+    public void The_same_is_drawn_whichever_run_comes_first_and_each_as_strong_as_in_the_stronger()
+    {
+        var limits = new PictureLimits(60, 100);
+        var compared = ComparedPicture.Of(RunComparison.Read(_pages.Run, _directory["square"]), limits);
+        var swapped = ComparedPicture.Of(RunComparison.Read(_directory["square"], _pages.Run), limits);
+        Assert.Equal(Drawn(compared), Drawn(swapped));
+        Assert.NotEmpty(compared.Edges);
+        Assert.All(compared.Edges.Zip(compared.Picture.Edges),
+            e => Assert.Equal(Larger(e.First.EffectA, e.First.EffectB), e.Second.Effect));
+        Assert.All(compared.Nodes.Zip(compared.Picture.Nodes).Where(n => n.First is not null),
+            n => Assert.Equal(Larger(n.First!.EffectA, n.First.EffectB), n.Second.Effect));
+        // or else the first run's effects could not be told from these
+        Assert.Contains(compared.Nodes, n => n?.Presence == Presence.Both && Math.Abs(n.EffectB) > Math.Abs(n.EffectA));
+
+        static float Larger(float a, float b) => float.IsNaN(a) || Math.Abs(b) > Math.Abs(a) ? b : a;
+
+        static string[] Drawn(ComparedPicture of)
+        {
+            var nodes = of.Picture.Nodes;
+            var edges = of.Picture.Edges.Select(e => $"{nodes[e.Up].Spelling} {nodes[e.Down].Spelling} {Math.Abs(e.Effect)}");
+            return [.. nodes.Where(n => !n.IsMetric).Select(n => $"{n.Spelling} {Math.Abs(n.Effect)}").Order(), .. edges.Order()];
+        }
+    }
+
+    [Fact]
+    public void Summed_over_positions_a_sites_error_has_the_name_that_compare_prints()
+    {
+        var summed = ComparedPicture.Of(RunComparison.Read(_pages.Run, _directory["square"], RunAlignment.Feature), new PictureLimits());
+        Assert.True(summed.Picture.Header.LumpsErrors);
+        var errors = summed.Picture.Nodes.Where(n => n.IsError).ToList();
+        Assert.NotEmpty(errors);
+        Assert.All(errors, n => Assert.EndsWith(":error", n.Label));
+    }
+
+    [Fact]
+    public async Task What_was_asked_of_a_long_prompt_stands_in_sight_and_two_figures_within_the_panel()
+    {
+        var prompt = string.Join(' ', Enumerable.Repeat("Very long prompt with many words.", 12));
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", prompt, "--sites", "resid", "--no-page",
+            "--out", _directory["long"]).Done();
+        Verb.Run("view", _directory["long"], _pages.Run, "--out", _directory["long.html"]).Done();
+        foreach (var width in (int[])[1400, 1000, 390])
+        {
+            await _browser.Visit(_directory["long.html"], async page =>
+            {
+                Assert.True(await page.EvaluateAsync<bool>("(h => h.scrollHeight > h.clientHeight)(document.querySelector('#header h1'))"));
+                var asked = page.Locator("#header .asked > p");
+                await Assertions.Expect(asked).ToHaveCountAsync(2);
+                await Assertions.Expect(asked.First).ToContainTextAsync("logit of ");
+                Assert.True(await page.EvaluateAsync<bool>("""
+                    [...document.querySelectorAll('#header .asked > p')].every(p => p.scrollHeight <= p.clientHeight
+                      && p.getBoundingClientRect().bottom <= document.querySelector('#header').getBoundingClientRect().bottom)
+                    """));
+                if (width < 800) await page.ClickAsync("#handle");
+                Assert.Empty(await page.EvaluateAsync<string[]>("""
+                    [...document.querySelectorAll('.links button')].filter(b => {
+                      b.querySelector('.value').textContent = '−0.000997 | −0.000997';
+                      return b.scrollWidth > b.clientWidth || b.querySelector('.value').getBoundingClientRect().right > innerWidth;
+                    }).map(b => b.textContent)
+                    """));
+            }, new(width, 900));
+        }
+    }
 
     [Fact]
     public Task A_page_of_one_run_has_none_of_it() => _browser.Visit(_pages.File, async page =>

@@ -131,6 +131,20 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     }
 
     [Fact]
+    public Task A_page_in_the_sign_of_ablations_reads_nodes_aloud_in_the_words_of_its_legend()
+    {
+        var facts = PictureSamples.Facts("a");
+        facts["options"] = new System.Text.Json.Nodes.JsonObject { ["sign"] = "ablation" };
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, -3)],
+            [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, -3)], facts);
+        return browser.Visit(pages.Write("signed.html", picture, []), async page =>
+        {
+            await Assertions.Expect(page.Locator("#legend")).ToContainTextAsync("moved away: lowers the metric");
+            Assert.EndsWith(", moved away: lowers the metric by 3.00", await page.Node(0).First.GetAttributeAsync("aria-label"));
+        });
+    }
+
+    [Fact]
     public Task A_page_of_patched_prompts_speaks_of_clean_values_also_where_they_are_merged()
     {
         var facts = PictureSamples.Facts("a");
