@@ -189,14 +189,11 @@ internal sealed class Drawing(string run, string format, string? figure)
         return (inFolder ? Path.Combine(to.Place, LivePage.Index) : to.Place, details.PageNote);
     }
 
-    private RunPicture Picture(CancellationToken cancel) =>
-        RunPicture.Read(_run, Limits with { Subgraph = Subgraph is { } file ? ReadSubgraph(file) : null }, cancel);
-
-    private static Subgraph ReadSubgraph(string file)
+    private RunPicture Picture(CancellationToken cancel)
     {
-        using var document = SubgraphFile.Parse(file);
-        return GraphJsonSubgraph.Is(document.RootElement) ? GraphJsonSubgraph.Read(document.RootElement, file)
-            : SubgraphFile.Read(document.RootElement, file);
+        var picture = RunPicture.Read(_run, Limits with { Subgraph = Subgraph is { } file ? SubgraphReader.Read(file) : null }, cancel);
+        picture.NameFrom(Model);
+        return picture;
     }
 
     private void RequireRun()
