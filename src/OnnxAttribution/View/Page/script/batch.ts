@@ -1,3 +1,4 @@
+import { isAddress, keep } from "./address";
 import type { Batch, BatchRow, Known } from "./batch-contract";
 import { byId, count, h, number, percent, plain, visible } from "./text";
 
@@ -43,9 +44,6 @@ function named(row: BatchRow): Node {
   return isAddress(row.page) ? h("a", { href: row.page }, name) : name;
 }
 
-/** Segments without a scheme, as they are made of a run's directory. */
-const isAddress = (page: string | null): page is string => page !== null && /^(?:[\w.~%-]+\/)*[\w.~%-]+$/.test(page);
-
 function tokens(row: BatchRow): Node {
   if (row.tokens.length === 0) {
     const fault = row.fault === null ? null : h("p", { class: "fault" }, plain(row.fault));
@@ -85,7 +83,7 @@ function sort(by: number): void {
   // what is large is looked for first
   sorted = { by, down: by === sorted.by ? !sorted.down : by >= TEXTS };
   const [name, first] = [COLUMNS[by].name, by === 0 && !sorted.down];
-  history.replaceState(null, "", first ? location.pathname + location.search : `#sort=${name}${sorted.down ? "&order=down" : ""}`);
+  keep(first ? "" : `sort=${name}${sorted.down ? "&order=down" : ""}`);
   draw();
 }
 
