@@ -46,8 +46,8 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
         + $"name {(bundle.IsAnother ? "the run's" : "its bundle")} with 'onnx-attribution view {Drawn(picture)} --model DIR'";
 
     // two runs are drawn into a file that is named
-    private static string Drawn(RunPicture picture) =>
-        picture.ComparedWith is { } other ? $"{picture.Path} {other} --out FILE" : picture.Path;
+    private static string Drawn(RunPicture picture) => picture.ComparedWith is { } other
+        ? $"{picture.Path} {other.Run}{(other.ByFeature ? " --align feature" : "")} --out FILE" : picture.Path;
 
     // of an MLP's output that a transcoder writes, the bundle's dashboards are those of another dictionary
     private static List<(string, int)> Wanted(RunPicture picture) =>

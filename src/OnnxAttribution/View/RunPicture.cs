@@ -51,8 +51,9 @@ internal sealed class RunPicture
     /// <summary>What its features are said to stand for.</summary>
     public RunLabels Labels { get; private set; } = RunLabels.None;
 
-    /// <summary>The other of two runs that are drawn as one, <see cref="Path"/> being the first; null: one run is drawn.</summary>
-    public string? ComparedWith { get; set; }
+    /// <summary>The other of two runs that are drawn as one, <see cref="Path"/> being the first, and whether positions do not count;
+    /// null: one run is drawn.</summary>
+    public (string Run, bool ByFeature)? ComparedWith { get; set; }
 
     /// <summary>Chosen nodes, of which each is drawn, by the run's names of its sites; null: none are.</summary>
     public Subgraph? Subgraph { get; private init; }

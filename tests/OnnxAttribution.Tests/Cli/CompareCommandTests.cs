@@ -102,6 +102,8 @@ public sealed class CompareCommandTests(OnnxAttribution.Tests.Comparison.Compare
         string[] call = ["view", moved, runs["other"], "--out", _directory["diff.html"]];
         Assert.Contains($"name its bundle with 'onnx-attribution view {moved} {runs["other"]} --out FILE --model DIR'",
             Verb.Run(call).Done().Output);
+        Assert.Contains($"{moved} {runs["other"]} --align feature --out FILE --model DIR'",
+            Verb.Run([.. call, "--force", "--align", "feature"]).Done().Output);
         Assert.DoesNotContain("note:", Verb.Run([.. call, "--force", "--model", Repository.TinyModel]).Done().Output);
         // of one run it draws one
         Assert.Contains($"name its bundle with 'onnx-attribution view {moved} --model DIR'", Verb.Run("view", moved).Done().Output);
