@@ -12,6 +12,7 @@ import html
 import json
 import os
 import pathlib
+import warnings
 
 from ._command import AttributionError, call, call_json
 from ._frames import frame, parquet, query
@@ -93,7 +94,7 @@ class Run(_Directory):
         return result
 
     def _repr_html_(self):
-        """The page, in a frame that may run its own script and nothing else."""
+        """The page, in a frame that may run its own script and save files, and nothing else."""
         page = self.path / "graph.html"
         if not page.is_file():
             call("view", self.path, progress=None)
@@ -115,12 +116,21 @@ class Batch:
 
     @property
     def runs(self):
-        """Its runs by the prompts' ids, in their order."""
-        return {name: Run(self.path / name) for name in self.merged.record["ids"]}
+        """Its runs by the prompts' ids, in their order; one that is not there any more is left out, with a warning."""
+        found = {}
+        for name in self.merged.record["ids"]:
+            try:
+                found[name] = Run(self.path / name)
+            except FileNotFoundError as fault:
+                warnings.warn(f"{name} is left out: {fault}", stacklevel=2)
+        return found
 
     def query(self, sql):
         """Rows that SQL selects of all its runs, as a data frame; the column `run` says of which."""
-        return query(list(self.runs.values()), sql)
+        runs = list(self.runs.values())
+        if not runs:
+            raise FileNotFoundError(f"{self.path} has none of its runs any more; query its merged graph, {self.merged.path}")
+        return query(runs, sql)
 
     def _repr_html_(self):
         """The index: a row a prompt, and the merged graph's picture."""
@@ -202,7 +212,7 @@ def compare(run_a, run_b, **options):
 
 def _frame_of(page):
     text = html.escape(page.read_text("utf-8"), quote=True)
-    return f'<iframe sandbox="allow-scripts" style="width:100%;height:{HEIGHT}px;border:0" srcdoc="{text}"></iframe>'
+    return f'<iframe sandbox="allow-scripts allow-downloads" style="width:100%;height:{HEIGHT}px;border:0" srcdoc="{text}"></iframe>'
 
 
 def _file(prompts, out):

@@ -13,6 +13,7 @@ except ImportError:  # Windows has no pseudo-terminals: the command then shows n
     pty = None
 
 VARIABLE = "ONNX_ATTRIBUTION"
+OWN = "onnx-attribution: "  # begins the line that says why the command refused or failed
 
 
 class AttributionError(RuntimeError):
@@ -102,8 +103,8 @@ def _run(command, show):
     if show is not None:
         show("")
     if code != 0:
-        lines = [line for line in errors if line.strip()]
-        raise AttributionError(lines[-1].removeprefix("onnx-attribution: ") if lines else f"exit code {code}", code)
+        lines = [line for line in errors if line.startswith(OWN)] or errors
+        raise AttributionError(lines[-1].removeprefix(OWN) if lines else f"exit code {code}", code)
     return output
 
 
@@ -133,5 +134,5 @@ def _keep(line, show, errors):
     if not line.strip():
         return
     errors.append(line)
-    if show is not None and not line.startswith("onnx-attribution: "):
+    if show is not None and not line.startswith(OWN):
         show(line + "\n")

@@ -32,6 +32,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
             output.WriteLine($"run      {RunPath}: its {run.Taken}"
                 + (hasPatch ? $"; its patch prompt has no part{butFor}, as activations are scaled" : ""));
         }
+        if (WithoutGroups is { } note) output.WriteLine($"note     {note}");
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (!_groups.IsEmpty && _groups.Mean() is { } mean) Screen.On(output).Write(mean);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
@@ -56,6 +57,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         ["seed"] = run.Options.Seed,
         ["metric"] = Metric.NameOf(run.Options.Metric.Kind),
         ["groups"] = _groups.IsEmpty ? null : _groups.ToJson(),
+        ["note"] = WithoutGroups,
         ["prompts"] = new JsonArray([.. run.Prompts.Select(ToJson)]),
         ["file"] = file,
         ["seconds_in_all"] = seconds,
@@ -110,6 +112,10 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
 
     // of a subgraph.json not the file
     private string? RunPath => source.Run is null ? null : source.Subgraph is null ? source.Path : source.RunPath;
+
+    // a group alone is what is taken away, and --keep takes away the rest
+    private string? WithoutGroups => source.Subgraph is null || !run.Options.Keep ? null
+        : $"groups of {source.Path} are not measured with --keep; leave it out to have each taken away alone";
 
     // errors stay unless they were listed, and whenever all but the circuit is ablated
     private IEnumerable<CircuitNode> Counted =>

@@ -19,8 +19,8 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
     private readonly Option<string?> _circuit = new("--circuit")
     {
         Description = "ablate a circuit at once: a run directory (with #2 behind it its second separate circuit), its nodes.parquet, "
-            + "a subgraph.json saved from a page (each of its groups alone, too), a text file, or site:features, such as "
-            + "3:953;4.mlp:7780,312@5;4:error@5",
+            + "a subgraph.json saved from a page or graph JSON with pins (each of its groups alone, too), a text file, or "
+            + "site:features, such as 3:953;4.mlp:7780,312@5;4:error@5",
         HelpName = "CIRCUIT"
     };
     private readonly Option<bool> _keep =

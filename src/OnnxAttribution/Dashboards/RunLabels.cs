@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;
@@ -20,9 +21,14 @@ internal sealed class RunLabels
     /// <param name="record">Its run.json.</param>
     public static RunLabels Of(string run, RunRecord record) =>
         record is { ModelPath: { Length: > 0 } path, BundleSha256: { } hash }
-            ? new RunLabels(() => IsReplaced(record) ? ReadOfTranscoders(BundlePath.Of(run, path), hash)
-                : Read(BundlePath.Of(run, path), hash))
+            ? new RunLabels(() => Read(record, BundlePath.Of(run, path), hash))
             : None;
+
+    /// <summary>A run's, from where its bundle is now.</summary>
+    /// <param name="record">Its run.json; where that does not say of which bundle it is, this one is taken for it.</param>
+    /// <param name="bundle">The bundle's directory.</param>
+    public static RunLabels OfMoved(RunRecord record, string bundle) =>
+        new(() => Read(record, bundle, record.BundleSha256 ?? LoadedModel.HashOf(bundle)));
 
     /// <param name="run">The run directory, or a batch's.</param>
     /// <exception cref="RunDirectoryException">It is no finished run.</exception>
@@ -49,6 +55,9 @@ internal sealed class RunLabels
 
     private static bool IsReplaced(RunRecord record) =>
         (record as GraphRunRecord)?.Options?.Replace is not null || (record as MergedRunRecord)?.Options?.Replace is not null;
+
+    private static IReadOnlyDictionary<(string, int), FeatureLabel> Read(RunRecord record, string directory, string hash) =>
+        IsReplaced(record) ? ReadOfTranscoders(directory, hash) : Read(directory, hash);
 
     // at an MLP's output stand a transcoder's features, whatever dictionary is there too
     private static IReadOnlyDictionary<(string, int), FeatureLabel> ReadOfTranscoders(string directory, string hash)

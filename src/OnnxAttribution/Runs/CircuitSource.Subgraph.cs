@@ -6,7 +6,7 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
-// a subgraph.json, its run and its groups
+// a subgraph.json or graph JSON with pins, its run and its groups
 internal sealed partial class CircuitSource
 {
     private Dictionary<(string Site, int Position, int Feature), float>? _effects;
@@ -14,7 +14,7 @@ internal sealed partial class CircuitSource
 
     private static CircuitSource OfSubgraph(string file, CancellationToken cancel)
     {
-        var subgraph = SubgraphFile.Read(file);
+        var subgraph = SubgraphReader.Read(file);
         var run = SubgraphRuns.Find(subgraph, file);
         var nodes = run is { } found ? Nodes(System.IO.Path.Combine(found.Path, RunNames.NodesFile), cancel) : null;
         return new CircuitSource("", nodes, run?.Record, file, run?.Path) { Subgraph = subgraph };

@@ -10,7 +10,8 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a subgraph.json, a text file, or the short text itself.</summary>
+/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a subgraph.json or graph JSON with pins, a text file,
+/// or the short text itself.</summary>
 internal sealed partial class CircuitSource
 {
     private readonly string _text;
@@ -24,10 +25,10 @@ internal sealed partial class CircuitSource
     /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
     public RunRecord? Run { get; }
 
-    /// <summary>The run directory, nodes.parquet, subgraph.json or text file; null for a short text.</summary>
+    /// <summary>The run directory or the file; null for a short text.</summary>
     public string? Path { get; }
 
-    /// <summary>What a subgraph.json holds; null: it is none.</summary>
+    /// <summary>What a subgraph.json or graph JSON holds; null: it is none.</summary>
     public Subgraph? Subgraph { get; private init; }
 
     /// <summary>Whether nodes were listed one by one, error nodes too: of a run all are taken, and its errors stay.</summary>

@@ -26,14 +26,6 @@ internal static class SubgraphFile
     public static bool Is(JsonElement root) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty("format", out var format)
         && format.ValueKind == JsonValueKind.String && format.ValueEquals(Format);
 
-    /// <summary>Reads a file strictly.</summary>
-    /// <exception cref="SubgraphException">It cannot be read, or is none.</exception>
-    public static Subgraph Read(string path)
-    {
-        using var document = Parse(path);
-        return Read(document.RootElement, path);
-    }
-
     /// <summary>The JSON of a file, whichever of the formats with a subgraph in it.</summary>
     /// <returns>The caller's to dispose.</returns>
     /// <exception cref="SubgraphException">It cannot be read, or is no JSON.</exception>

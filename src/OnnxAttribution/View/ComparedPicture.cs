@@ -22,6 +22,7 @@ internal sealed record ComparedPicture(RunComparison Comparison, RunPicture Pict
         var picture = RunPicture.Of(MergedRun.Locate(comparison.A.Run), Stored(comparison), exact, limits);
         // groups are of one run
         picture.Suggested = new SuggestedGroups([], null);
+        picture.ComparedWith = (comparison.B.Run, comparison.Alignment == RunAlignment.Feature);
         var nodes = comparison.Nodes.ToDictionary(n => new ComparedEnd(n.Site, n.Position, n.Feature));
         var edges = comparison.Edges.ToDictionary(e => (e.Up, e.Down));
         return new ComparedPicture(comparison, picture, [.. picture.Nodes.Select(n => n.IsMetric ? null : nodes[End(n)])],

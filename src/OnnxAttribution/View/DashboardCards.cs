@@ -43,7 +43,11 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     /// <summary>Why a run's bundle is not to be had, what follows from that, and what to do.</summary>
     /// <param name="consequence">Such as <c>features are shown without their contexts</c>.</param>
     public static string NoteOf(RunBundle bundle, RunPicture picture, string consequence) => $"{bundle.Fault}, so {consequence}; "
-        + $"name {(bundle.IsAnother ? "the run's" : "its bundle")} with 'onnx-attribution view {picture.Path} --model DIR'";
+        + $"name {(bundle.IsAnother ? "the run's" : "its bundle")} with 'onnx-attribution view {Drawn(picture)} --model DIR'";
+
+    // two runs are drawn into a file that is named
+    private static string Drawn(RunPicture picture) => picture.ComparedWith is { } other
+        ? $"{picture.Path} {other.Run}{(other.ByFeature ? " --align feature" : "")} --out FILE" : picture.Path;
 
     // of an MLP's output that a transcoder writes, the bundle's dashboards are those of another dictionary
     private static List<(string, int)> Wanted(RunPicture picture) =>

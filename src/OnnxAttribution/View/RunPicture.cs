@@ -49,7 +49,11 @@ internal sealed class RunPicture
     public double PatchMetric => Prompts.AreOfOneMetric(Header) ? Header.PatchMetric : double.NaN;
 
     /// <summary>What its features are said to stand for.</summary>
-    public RunLabels Labels { get; private init; } = RunLabels.None;
+    public RunLabels Labels { get; private set; } = RunLabels.None;
+
+    /// <summary>The other of two runs that are drawn as one, <see cref="Path"/> being the first, and whether positions do not count;
+    /// null: one run is drawn.</summary>
+    public (string Run, bool ByFeature)? ComparedWith { get; set; }
 
     /// <summary>Chosen nodes, of which each is drawn, by the run's names of its sites; null: none are.</summary>
     public Subgraph? Subgraph { get; private init; }
@@ -63,6 +67,13 @@ internal sealed class RunPicture
     /// <summary>A node's label, the reader's own before the bundle's; null: it has none.</summary>
     public string? LabelOf(PictureNode node) => node.IsMetric ? null
         : Subgraph?.LabelOf(node.Site!.Name, node.Feature) ?? (node.IsError ? null : Labels[node.Site!.Name, node.Feature]?.Label);
+
+    /// <summary>Reads labels from where the run's bundle is now.</summary>
+    /// <param name="bundle">Its directory; null: where it was when the run was made.</param>
+    public void NameFrom(string? bundle)
+    {
+        if (bundle is not null) Labels = RunLabels.OfMoved(Stored.Record, bundle);
+    }
 
     /// <summary>The drawn features, each once, in the order of <see cref="Nodes"/>.</summary>
     public IEnumerable<(Site Site, int Feature)> Features =>

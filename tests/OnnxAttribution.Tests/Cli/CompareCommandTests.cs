@@ -92,6 +92,24 @@ public sealed class CompareCommandTests(OnnxAttribution.Tests.Comparison.Compare
     }
 
     [Fact]
+    public void Two_runs_whose_model_is_gone_are_drawn_and_the_command_that_names_it_draws_both()
+    {
+        var moved = Directory.CreateDirectory(_directory["moved"]).FullName;
+        foreach (var file in Directory.GetFiles(runs["plain"])) File.Copy(file, Path.Combine(moved, Path.GetFileName(file)));
+        var facts = JsonNode.Parse(File.ReadAllText(Path.Combine(moved, "run.json")))!;
+        facts["model_path"] = _directory["gone"];
+        File.WriteAllText(Path.Combine(moved, "run.json"), facts.ToJsonString());
+        string[] call = ["view", moved, runs["other"], "--out", _directory["diff.html"]];
+        Assert.Contains($"name its bundle with 'onnx-attribution view {moved} {runs["other"]} --out FILE --model DIR'",
+            Verb.Run(call).Done().Output);
+        Assert.Contains($"{moved} {runs["other"]} --align feature --out FILE --model DIR'",
+            Verb.Run([.. call, "--force", "--align", "feature"]).Done().Output);
+        Assert.DoesNotContain("note:", Verb.Run([.. call, "--force", "--model", Repository.TinyModel]).Done().Output);
+        // of one run it draws one
+        Assert.Contains($"name its bundle with 'onnx-attribution view {moved} --model DIR'", Verb.Run("view", moved).Done().Output);
+    }
+
+    [Fact]
     public void A_page_of_two_runs_is_asked_for_with_a_file_and_as_a_page()
     {
         Verb.Run("view", runs["plain"], runs["other"]).Failed(2, "--out", "diff.html");

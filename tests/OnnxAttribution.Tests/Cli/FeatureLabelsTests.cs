@@ -57,6 +57,32 @@ public sealed class FeatureLabelsTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Fact]
+    public void A_run_whose_bundle_has_moved_shows_the_labels_of_where_it_is_said_to_be()
+    {
+        var run = Graph();
+        var strongest = RunDirectory.Read(run).Nodes.Where(n => n.Kept && n.Feature >= 0).MaxBy(n => Math.Abs(n.Effect));
+        Import(strongest.Site, strongest.Feature);
+        var facts = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!;
+        facts["model_path"] = _directory["gone"];
+        File.WriteAllText(Path.Combine(run, "run.json"), facts.ToJsonString());
+        var inSvg = Label.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;");
+        foreach (var (file, more, words) in ((string, string[], string)[])[("graph.svg", [], inSvg), ("boxes.svg", ["--boxes"], inSvg),
+            ("graph.html", [], "\"label\":\"months \\u0026 \\u003Cyears\\u003E\""), ("graph.json", [], "\"feature_label\"")])
+        {
+            string View(params string[] model)
+            {
+                Verb.Run(["view", run, "--out", _directory[file], "--force", .. more, .. model]).Done();
+                return File.ReadAllText(_directory[file]);
+            }
+            Assert.DoesNotContain(words, View());
+            Assert.Contains(words, View("--model", _collected.Bundle));
+        }
+        // two of them as one, too
+        Verb.Run("view", run, run, "--out", _directory["pair.html"], "--model", _collected.Bundle).Done();
+        Assert.Contains("\"label\":\"months \\u0026 \\u003Cyears\\u003E\"", File.ReadAllText(_directory["pair.html"]));
+    }
+
+    [Fact]
     public void A_curve_names_its_features_with_their_labels()
     {
         Import("blocks.0.hook_resid_pre", 14);

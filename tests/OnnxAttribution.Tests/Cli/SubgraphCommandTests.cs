@@ -77,8 +77,14 @@ public sealed class SubgraphCommandTests(Random2Fixture model) : IClassFixture<R
         {
             Assert.Null(Summed(other));
         }
-        // all but the circuit is no group
-        Assert.Null(Ablate(file, "--keep")["groups"]);
+        // all but the circuit is no group, which is said
+        var kept = Ablate(file, "--keep");
+        Assert.Null(kept["groups"]);
+        var note = $"groups of {file} are not measured with --keep; leave it out to have each taken away alone";
+        Assert.Equal(note, (string)kept["note"]!);
+        Assert.Contains($"note     {note}", Verb.Run("ablate", "--circuit", file, "--keep", "--controls", "0").Done().Output);
+        Assert.Null(Ablate(file)["note"]);
+        Assert.Null(Ablate(Run, "--keep")["note"]);
     }
 
     [Fact]
@@ -182,6 +188,32 @@ public sealed class SubgraphCommandTests(Random2Fixture model) : IClassFixture<R
         // without one there is none
         Verb.Run("view", Run, "--out", page, "--force").Done();
         Assert.Null(PageOf(page)["subgraph"]);
+    }
+
+    [Fact]
+    public void Graph_json_with_pins_and_supernodes_is_a_circuit_as_its_subgraph_is()
+    {
+        Graph();
+        var nodes = RunDirectory.Read(Run).Nodes.Where(n => n.Kept && n.Feature >= 0).Take(3).ToList();
+        var file = Save([Spelt(nodes[0])], [("a group", [Spelt(nodes[1]), Spelt(nodes[2])])]);
+        var graph = Path.Combine(Run, "graph.json");
+        Verb.Run("view", Run, "--subgraph", file, "--out", graph).Done();
+        var (expected, found) = (Ablate(file)["groups"]!.AsArray(), Ablate(graph)["groups"]!.AsArray());
+        Assert.Equal(["a group", Spelt(nodes[0])], found.Select(g => (string)g!["name"]!));
+        foreach (var (one, other) in expected.Zip(found))
+        {
+            Assert.Equal(one!["nodes"]!.AsArray().Select(n => (string)n!), other!["nodes"]!.AsArray().Select(n => (string)n!));
+            Assert.Equal((double)one["effect"]!, (double)other["effect"]!, 1e-5);
+            Assert.Equal((double)one["summed_effect"]!, (double)other["summed_effect"]!, 1e-5);
+        }
+        // elsewhere it has no run, and without pins it is no circuit
+        var away = _directory["away.json"];
+        File.Copy(graph, away);
+        Verb.Run("ablate", "--circuit", away).Failed(1, away, "does not say which run", "(--model or --prompt)");
+        Assert.Equal(2, JsonNode.Parse(Verb.Run("ablate", "--circuit", away, "--model", model.Bundle, "--prompt", "Hello", "--json").Done()
+            .Output)!["groups"]!.AsArray().Count);
+        Verb.Run("view", Run, "--out", graph, "--force").Done();
+        Verb.Run("ablate", "--circuit", graph).Failed(1, graph, "pins no node");
     }
 
     [Fact]

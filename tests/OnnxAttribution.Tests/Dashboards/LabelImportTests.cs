@@ -159,6 +159,9 @@ public sealed class LabelImportTests : IDisposable
         var hash = LoadedModel.HashOf(Bundle);
         Assert.Equal("x", RunLabels.OfBundle(Bundle, hash)[Site, 2]?.Label);
         Assert.Null(RunLabels.OfBundle(Bundle, hash.Replace(hash[0], hash[0] == '0' ? '1' : '0'))[Site, 2]);
+        // a run that does not say which bundle it is of, and one of another
+        Assert.Equal("x", RunLabels.OfMoved(new GraphRunRecord(), Bundle)[Site, 2]?.Label);
+        Assert.False(RunLabels.OfMoved(new GraphRunRecord { BundleSha256 = "0" }, Bundle).Any);
         File.WriteAllText(Path.Combine(Bundle, LabelTable.FileName), "damaged");
         Assert.False(RunLabels.OfBundle(Bundle, hash).Any);
     }

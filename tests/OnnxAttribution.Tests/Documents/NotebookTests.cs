@@ -33,7 +33,7 @@ public sealed class NotebookTests : IDisposable
         Assert.True(cells.Count(c => Kinds(c!).Contains("text/html")) >= 10);
         // the page, as a run shows itself
         var page = cells[1]!["outputs"]!.AsArray().Select(o => o!["data"]?["text/html"]).Single(t => t is not null)!;
-        Assert.StartsWith("<iframe sandbox=\"allow-scripts\"", page is JsonArray lines ? (string)lines[0]! : (string)page!);
+        Assert.StartsWith("<iframe sandbox=\"allow-scripts allow-downloads\"", page is JsonArray lines ? (string)lines[0]! : (string)page!);
         Assert.True(File.Exists(_directory["runs/notebook/boxes.pdf"]));
         // nothing of an execution is committed
         Assert.All(JsonNode.Parse(File.ReadAllText(notebook))!["cells"]!.AsArray().Where(c => (string?)c!["cell_type"] == "code"),
@@ -55,7 +55,7 @@ public sealed class NotebookTests : IDisposable
             assert oa.compare(run, run).summary["nodes"]["only_a"] == 0
             assert len(oa.compare(run, run).nodes) == sum(n["kept"] for n in run.nodes)
             assert run.view("x.png").read_bytes()[1:4] == b"PNG"
-            assert run._repr_html_().startswith('<iframe sandbox="allow-scripts"')
+            assert run._repr_html_().startswith('<iframe sandbox="allow-scripts allow-downloads"')
             print(repr(run), len(run.edges))
             """);
         Assert.StartsWith("Run('run') ", done.Output);
@@ -88,6 +88,52 @@ public sealed class NotebookTests : IDisposable
         Assert.StartsWith("FileNotFoundError  nowhere has no run.json", lines[2]);
         Assert.StartsWith("AttributionError 127 no-such-program cannot be started", lines[3]);
         Assert.Contains("set ONNX_ATTRIBUTION", lines[4]);
+    }
+
+    [Fact]
+    public void The_commands_own_line_is_the_message_whatever_else_was_written()
+    {
+        var done = Python("-S", "-c", """
+            import os
+            import onnx_attribution as oa
+            for words in ("echo first >&2; echo onnx-attribution: the reason >&2; echo later >&2; exit 3",
+                          "echo a crash >&2; exit 4", "exit 5"):
+                os.environ["ONNX_ATTRIBUTION"] = f"sh -c '{words}' sh"
+                for progress in (None, lambda step: None):
+                    try:
+                        oa.call("graph", progress=progress)
+                    except oa.AttributionError as e:
+                        print(e.code, e)
+            """);
+        Assert.Equal(["3 the reason", "3 the reason", "4 a crash", "4 a crash", "5 exit code 5", "5 exit code 5"],
+            done.Output.TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public void A_batch_has_the_runs_that_are_there_and_warns_of_those_that_are_not()
+    {
+        var done = Python("-S", "-c", $$"""
+            import shutil, warnings
+            import onnx_attribution as oa
+            prompts = [{"prompt": "Copyright (C", "id": "a"}, {"prompt": "GNU General Public", "id": "b"}]
+            batch = oa.batch({{Literal(Repository.TinyModel)}}, prompts, "batch", progress=None, no_page=True)
+            assert list(batch.runs) == ["a", "b"]
+            shutil.rmtree("batch/a")
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                print(list(batch.runs), len(said), said[0].message)
+            warnings.simplefilter("ignore")
+            print({row["run"] for row in batch.query("SELECT DISTINCT run FROM nodes")})
+            shutil.rmtree("batch/b")
+            try:
+                batch.query("SELECT 1")
+            except FileNotFoundError as e:
+                print(e)
+            """);
+        var lines = done.Output.TrimEnd().Split('\n');
+        Assert.StartsWith("['b'] 1 a is left out: batch/a has no run.json", lines[0]);
+        Assert.Equal("{'b'}", lines[1]);
+        Assert.StartsWith("batch has none of its runs any more; query its merged graph, batch/merged/mean", lines[2]);
     }
 
     public void Dispose() => _directory.Dispose();

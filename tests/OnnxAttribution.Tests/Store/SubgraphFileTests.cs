@@ -22,7 +22,7 @@ public sealed class SubgraphFileTests : IDisposable
             Run = new("runs/x", "2026-01-31T12:00:00Z", new string('a', 64), "Copyright (C", "logit of ')'")
         };
         using (var file = File.Create(_directory["subgraph.json"])) SubgraphFile.Write(subgraph, file);
-        var read = SubgraphFile.Read(_directory["subgraph.json"]);
+        var read = SubgraphReader.Read(_directory["subgraph.json"]);
         Assert.Equal(subgraph.Pins, read.Pins);
         Assert.Equal(subgraph.Groups.Select(g => (g.Name, string.Join(' ', g.Nodes))),
             read.Groups.Select(g => (g.Name, string.Join(' ', g.Nodes))));
@@ -96,7 +96,7 @@ public sealed class SubgraphFileTests : IDisposable
         {
             Assert.Contains("are read at most", Assert.Throws<SubgraphException>(() => Read(json)).Message);
         }
-        Assert.Contains("cannot be read", Assert.Throws<SubgraphException>(() => SubgraphFile.Read(_directory["missing.json"])).Message);
+        Assert.Contains("cannot be read", Assert.Throws<SubgraphException>(() => SubgraphReader.Read(_directory["missing.json"])).Message);
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public sealed class SubgraphFileTests : IDisposable
     {
         File.WriteAllText(_directory["subgraph.json"], """{"format": "onnx-attribution subgraph", "version": 1, "pins": ["1:2"]}""",
             new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
-        Assert.Single(SubgraphFile.Read(_directory["subgraph.json"]).Pins);
+        Assert.Single(SubgraphReader.Read(_directory["subgraph.json"]).Pins);
     }
 
     private Subgraph Read(string json)
@@ -112,6 +112,6 @@ public sealed class SubgraphFileTests : IDisposable
         var begun = json.Replace("~1", "~, \"version\": 1", StringComparison.Ordinal);
         File.WriteAllText(_directory["subgraph.json"],
             begun.Replace("~", "\"format\": \"onnx-attribution subgraph\"", StringComparison.Ordinal));
-        return SubgraphFile.Read(_directory["subgraph.json"]);
+        return SubgraphReader.Read(_directory["subgraph.json"]);
     }
 }

@@ -189,18 +189,15 @@ internal sealed class Drawing(string run, string format, string? figure)
         return (inFolder ? Path.Combine(to.Place, LivePage.Index) : to.Place, details.PageNote);
     }
 
-    private RunPicture Picture(CancellationToken cancel) =>
-        RunPicture.Read(_run, Limits with
+    private RunPicture Picture(CancellationToken cancel)
+    {
+        var picture = RunPicture.Read(_run, Limits with
         {
-            Subgraph = Subgraph is { } file ? ReadSubgraph(file) : null,
+            Subgraph = Subgraph is { } file ? SubgraphReader.Read(file) : null,
             IsBoxed = BoxContexts is not null,
         }, cancel);
-
-    private static Subgraph ReadSubgraph(string file)
-    {
-        using var document = SubgraphFile.Parse(file);
-        return GraphJsonSubgraph.Is(document.RootElement) ? GraphJsonSubgraph.Read(document.RootElement, file)
-            : SubgraphFile.Read(document.RootElement, file);
+        picture.NameFrom(Model);
+        return picture;
     }
 
     private void RequireRun()

@@ -16,6 +16,7 @@ internal static class ComparisonPage
         CancellationToken cancel = default)
     {
         var compared = ComparedPicture.Of(comparison, asked.Limits);
+        compared.Picture.NameFrom(asked.Model);
         var details = FeatureDetails.Of(compared.Picture, asked.Model, cancel);
         DrawingFile.Write(file, asked.Force, output => GraphPage.Write(compared, details, file, output), cancel);
         return details.PageNote;

@@ -81,7 +81,7 @@ public sealed class GraphJsonSubgraphTests(TinyRuns runs)
             {"node_id": "1_1_1", "site": "blocks.1.hook_resid_pre", "feature_index": 1, "position": 1, "layer": "1", "feature": 1,
              "ctx_idx": 1}
             """));
-        Assert.Contains(words, Assert.Throws<SubgraphException>(() => GraphJsonSubgraph.Read(document.RootElement, "graph.json")).Message);
+        Assert.Contains(words, Assert.Throws<SubgraphException>(() => GraphPins.Read(document.RootElement, "graph.json")).Message);
     }
 
     private Subgraph Of(string run)
@@ -103,7 +103,7 @@ public sealed class GraphJsonSubgraphTests(TinyRuns runs)
     private static Subgraph Read(JsonNode graph)
     {
         using var document = JsonDocument.Parse(graph.ToJsonString());
-        return GraphJsonSubgraph.Read(document.RootElement, "graph.json");
+        return GraphPins.Read(document.RootElement, "graph.json");
     }
 
     private static void AssertSame(Subgraph expected, Subgraph actual)

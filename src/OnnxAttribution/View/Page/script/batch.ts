@@ -1,3 +1,4 @@
+import { isAddress, keep } from "./address";
 import type { Batch, BatchRow, Known } from "./batch-contract";
 import { byId, count, h, number, percent, plain, visible } from "./text";
 
@@ -45,9 +46,6 @@ function named(row: BatchRow): Node {
   return isAddress(row.page) ? h("a", { href: row.page }, name) : name;
 }
 
-/** Segments without a scheme, as they are made of a run's directory. */
-const isAddress = (page: string | null): page is string => page !== null && /^(?:[\w.~%-]+\/)*[\w.~%-]+$/.test(page);
-
 function tokens(row: BatchRow): Node {
   if (row.tokens.length === 0) {
     const fault = row.fault === null ? null : h("p", { class: "fault" }, plain(row.fault));
@@ -87,8 +85,7 @@ function sort(by: number): void {
   // the first column gives the batch's order back, and turns it round; of figures, what is large is looked for first
   if (by === 0) sorted = sorted.by < 0 ? { by, down: true } : AS_THEY_ARE;
   else sorted = { by, down: by === sorted.by ? !sorted.down : by >= TEXTS };
-  const hash = `#sort=${COLUMNS[by].name}${sorted.down ? "&order=down" : ""}`;
-  history.replaceState(null, "", sorted.by < 0 ? location.pathname + location.search : hash);
+  keep(sorted.by < 0 ? "" : `sort=${COLUMNS[by].name}${sorted.down ? "&order=down" : ""}`);
   draw();
 }
 

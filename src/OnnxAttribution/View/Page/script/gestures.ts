@@ -218,7 +218,7 @@ export class Gestures {
     link.download = "subgraph.json";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    this.pane.say("Saved as subgraph.json.");
+    this.pane.say("The browser was given subgraph.json to save.");
   }
 
   private open(): void {

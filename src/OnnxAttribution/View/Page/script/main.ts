@@ -1,3 +1,4 @@
+import { keep } from "./address";
 import { Axes } from "./axes";
 import { Camera } from "./camera";
 import { Chosen } from "./chosen";
@@ -179,7 +180,7 @@ function remember(): void {
   clearTimeout(writing);
   writing = setTimeout(() => {
     const hash = store.hash();
-    if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash === "" ? location.pathname + location.search : `#${hash}`);
+    if (hash !== location.hash.slice(1)) keep(hash);
   }, 150);
 }
 

@@ -1,3 +1,4 @@
+import { isAddress } from "./address";
 import type { Known, Prompt, Run } from "./contract";
 import { count, h, number, plain } from "./text";
 
@@ -25,8 +26,5 @@ function row(prompt: Prompt): HTMLElement {
     h("span", { class: "near" }, plain(prompt.metric)),
     h("span", { class: "value" }, number(prompt.value)),
   ];
-  // made of a run's directory: segments without a scheme
-  return prompt.page !== null && /^(?:[\w.~%-]+\/)*[\w.~%-]+$/.test(prompt.page)
-    ? h("a", { href: prompt.page }, ...parts)
-    : h("div", {}, ...parts);
+  return isAddress(prompt.page) ? h("a", { href: prompt.page }, ...parts) : h("div", {}, ...parts);
 }

@@ -3,7 +3,7 @@ import type { Subgraph } from "./contract";
 import type { Graph } from "./model";
 import { isFeature, isNode } from "./spelling";
 
-// The format, and how strictly it is read, is that of SubgraphFile.cs; graph JSON is read as GraphJsonSubgraph.cs reads it.
+// The format, and how strictly it is read, is that of SubgraphFile.cs; graph JSON is read as GraphPins.cs reads it.
 
 const FORMAT = "onnx-attribution subgraph";
 const NODES = 10_000;

@@ -54,7 +54,7 @@ public sealed class PageSubgraphFileTests(PageBrowser browser, ExamplePages page
     // what C# reads is what the page holds
     private void AssertSaved(int[] chosen, string file)
     {
-        var saved = SubgraphFile.Read(file);
+        var saved = SubgraphReader.Read(file);
         Assert.Equal(Path.GetFullPath(Picture.Path), saved.Run!.Path);
         Assert.Equal(chosen.Select(Name), saved.Pins.Select(p => p.Spelling));
         Assert.Equal((Hostile, $"{Hostile}\nof two lines"), (saved.Groups.Single().Name, saved.Notes));
