@@ -49,7 +49,8 @@ internal static class ComparisonNotes
     private static void AddMoved(List<string> notes, RunRecord a, RunRecord b)
     {
         if (a is not PromptRunRecord ofA || b is not PromptRunRecord ofB) return;
-        if (ofA.TokenStrings is { } tokens && ofB.TokenStrings is { } others && tokens.SequenceEqual(others) && ofA.Position != ofB.Position)
+        var isSame = ofA.TokenStrings is { } tokens && ofB.TokenStrings is { } others && tokens.SequenceEqual(others);
+        if (isSame && ofA.Position != ofB.Position)
         {
             notes.Add($"the metric is read after position {ofA.Position} in A, {ofB.Position} in B: effects are of different things");
         }

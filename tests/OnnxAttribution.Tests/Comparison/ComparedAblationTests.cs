@@ -16,7 +16,8 @@ public sealed class ComparedAblationTests(ComparedRuns runs) : IClassFixture<Com
     {
         var ablated = Run("ablate", "--sites", "resid");
         var whole = RunDirectory.Read(ablated).Nodes.Where(n => n.Position < 0 && n.Kept && !float.IsNaN(n.Effect)).ToList();
-        Assert.Contains(RunDirectory.Read(ablated).Nodes, n => n.Position >= 0 && whole.Any(w => w.Site == n.Site && w.Feature == n.Feature));
+        Assert.Contains(RunDirectory.Read(ablated).Nodes,
+            n => n.Position >= 0 && whole.Any(w => w.Site == n.Site && w.Feature == n.Feature));
         var compared = RunComparison.Read(runs["plain"], ablated, RunAlignment.Feature).Nodes.ToLookup(n => (n.Site, n.Feature));
         Assert.All(whole, n =>
         {

@@ -24,8 +24,7 @@ internal sealed class MeasuredTokens
         if (!RunDirectory.HasTable(run, TokenRow.Table)) return result;
         foreach (var rows in RunDirectory.ReadRows<TokenRow>(run, cancel).GroupBy(r => (r.Site, r.Position, r.Feature)))
         {
-            var moved = rows.Select(r => (r.Token, Change: signOfClean * (Math.Log(Known(r.AblatedProbability)) - Math.Log(Known(r.CleanProbability)))))
-                .OrderByDescending(t => t.Change).ToList();
+            var moved = rows.Select(r => (r.Token, Change: signOfClean * Rise(r))).OrderByDescending(t => t.Change).ToList();
             result._lists[rows.Key] = new TokenLists([.. moved.Where(t => t.Change > 0).Select(t => t.Token)],
                 [.. moved.AsEnumerable().Reverse().Where(t => t.Change < 0).Select(t => t.Token)]);
         }
@@ -35,6 +34,8 @@ internal sealed class MeasuredTokens
     /// <summary>null: it was not ablated alone.</summary>
     public TokenLists? this[PictureNode node] => node.Site is not { } site ? null
         : _lists.GetValueOrDefault((site.Name, node.Position, node.Feature)) ?? _lists.GetValueOrDefault((site.Name, -1, node.Feature));
+
+    private static double Rise(TokenRow row) => Math.Log(Known(row.AblatedProbability)) - Math.Log(Known(row.CleanProbability));
 
     // what underflowed is less than any float
     private static double Known(float probability) => Math.Max(probability, float.Epsilon);
