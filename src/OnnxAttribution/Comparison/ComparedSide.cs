@@ -35,7 +35,7 @@ internal sealed class ComparedSide
 
     public StoredRun Stored { get; }
 
-    /// <summary>Every feature that has an effect is summed over positions, and was before this comparison.</summary>
+    /// <summary>Every feature that has an effect other than 0 is summed over positions, and was before this comparison.</summary>
     public bool IsSummed { get; }
 
     public HashSet<ComparedEnd> Kept { get; } = [];
@@ -59,10 +59,10 @@ internal sealed class ComparedSide
     /// <summary>null: it has none, kept or not.</summary>
     public NodeRow? Node(ComparedEnd key) => _nodes.TryGetValue(key, out var node) ? node : null;
 
-    // in a run of ablations downstream ends have positions and no effect, and errors are not ablated
+    // in a run of ablations downstream ends have positions, and no effect or, where they only switch on, none to speak of
     private static bool AreSummed(IReadOnlyList<NodeRow> nodes)
     {
-        var moved = nodes.Where(n => n.Feature >= 0 && !float.IsNaN(n.Effect)).ToList();
+        var moved = nodes.Where(n => n.Feature >= 0 && !float.IsNaN(n.Effect) && n.Effect != 0).ToList();
         if (moved.Count == 0) moved = [.. nodes];
         return moved.Count > 0 && moved.All(n => n.Position < 0);
     }

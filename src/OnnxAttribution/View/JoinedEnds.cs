@@ -28,7 +28,6 @@ internal static class JoinedEnds
         }
         return run with { Edges = sums.Values.ToArray() };
 
-        int Whole(int down) => float.IsNaN(run.Nodes[down].Effect)
-            && whole.TryGetValue((run.Nodes[down].Site, run.Nodes[down].Feature), out var place) ? place : down;
+        int Whole(int down) => whole.GetValueOrDefault((run.Nodes[down].Site, run.Nodes[down].Feature), down);
     }
 }
