@@ -37,6 +37,12 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
         public SparseRows Found { get; } = new();
         public float[] Columns { get; private set; } = [];
 
+        public int[] Products { get; private set; } = [];
+
+        // of all dictionaries in one place: as many sessions would keep as many
+        public Memory<int> ProductsOf(int size) =>
+            (Products.Length >= size ? Products : Products = GC.AllocateUninitializedArray<int>(size, pinned: true)).AsMemory(0, size);
+
         public float[] ColumnsOf(int size) =>
             Columns.Length >= size ? Columns : Columns = GC.AllocateUninitializedArray<float>(size, pinned: true);
     }
@@ -51,8 +57,7 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
         var coded = new CodedRows(x.Span, dictionary.Width, Middle());
         if (!coded.IsFinite) return false;
         if (!_buffers.TryTake(out var buffers)) buffers = new Buffers();
-        using var products = Products(dictionary, coded);
-        var finder = new ScreenedFinder(screen, coded, products.Integers32(CodeProduct.Values));
+        var finder = new ScreenedFinder(screen, coded, Products(dictionary, coded, buffers).Span);
         var blocks = (rows + RowsAtOnce - 1) / RowsAtOnce;
         for (var block = 0; block < blocks; block++)
         {
@@ -169,19 +174,21 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
         fixed (float* first = array) return (int)(((nuint)floats - ((nuint)first / sizeof(float) % (nuint)floats)) % (nuint)floats);
     }
 
-    // [rows of codes, n]; the caller's
-    private RunResult Products(SparseDictionary dictionary, CodedRows coded)
+    // [rows of codes, n], until the buffers are used again
+    private Memory<int> Products(SparseDictionary dictionary, CodedRows coded, Buffers buffers)
     {
         var codes = coded.Codes();
+        var (rows, n) = (codes.Length / dictionary.Width, dictionary.FeatureCount);
         var runner = Runner((packed ? dictionary.Screen!.Directory : "", false), () =>
         {
             if (packed && !dictionary.HasLargeEncoder) dictionary.Screen!.BringIn();
             return CodeProduct.Graph(packed ? dictionary : null);
         });
-        using var feed = new Feed().Add(CodeProduct.Rows, codes, codes.Length / dictionary.Width, dictionary.Width)
-            .Add(CodeProduct.Middle, [(byte)Middle()]);
-        if (!packed) feed.Add(CodeProduct.Columns, dictionary.Screen!.Codes, dictionary.Width, dictionary.FeatureCount);
-        return runner.Run(feed.Values, runner.Outputs);
+        using var feed = new Feed().Add(CodeProduct.Rows, codes, rows, dictionary.Width).Add(CodeProduct.Middle, [(byte)Middle()]);
+        if (!packed) feed.Add(CodeProduct.Columns, dictionary.Screen!.Codes, dictionary.Width, n);
+        var products = buffers.ProductsOf(rows * n);
+        runner.Run(feed.Values, CodeProduct.Values, products, [rows, n]);
+        return products;
     }
 
     // whether the runtime's product adds up two products in 16 bits, which overflow: it does on processors before VNNI

@@ -60,6 +60,23 @@ internal sealed class GraphRunner : IDisposable
         });
     }
 
+    /// <summary>Runs the graph once, on the host, with its output in the caller's memory: the session keeps none for it.</summary>
+    /// <param name="inputs">As in the other way to run.</param>
+    /// <param name="output">Its name.</param>
+    /// <param name="to">Of its type.</param>
+    /// <param name="shape">Its shape, as large as <paramref name="to"/>.</param>
+    public void Run<T>(IReadOnlyDictionary<string, OrtValue> inputs, string output, Memory<T> to, ReadOnlySpan<long> shape)
+        where T : unmanaged
+    {
+        var names = Present(inputs);
+        using var value = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, to, shape.ToArray());
+        Guarded(run =>
+        {
+            _session.Run(run, names, [.. names.Select(n => inputs[n])], [output], [value]);
+            return true;
+        });
+    }
+
     /// <summary>Runs the graph once and leaves its outputs where it ran,
     /// so that the next graph takes them from there. They become the caller's.</summary>
     /// <inheritdoc cref="Run" path="/param"/>

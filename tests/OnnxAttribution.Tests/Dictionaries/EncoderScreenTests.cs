@@ -68,6 +68,28 @@ public sealed class EncoderScreenTests : IDisposable
         Assert.True(Same(packed: false, x) > n / 2);
     }
 
+    /// <summary>They take turns at the memory that products are written to.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public void Calls_of_many_sizes_side_by_side_leave_each_other_alone(bool packed)
+    {
+        const int width = 64;
+        var random = new Random(5);
+        Write("standard", width, 1000, random);
+        using var plain = Open(screened: false);
+        using var screened = Open(screened: true);
+        using var reference = new DictionaryEncoder(new RunContext(threads: 2), packed: false);
+        using var encoder = new DictionaryEncoder(new RunContext(threads: 2), packed);
+        var inputs = ((int[])[70, 2, 33, 17, 5, 64, 3, 40]).Select(rows => Normal(rows * width, random, 1)).ToArray();
+        var expected = inputs.Select(x => reference.Active(plain, x.ToArray())).ToList();
+        for (var round = 0; round < 5; round++)
+        {
+            var found = new SparseRows[inputs.Length];
+            Parallel.For(0, inputs.Length, new() { MaxDegreeOfParallelism = 4 },
+                i => found[i] = encoder.Active(screened, inputs[i].ToArray()));
+            Assert.All(expected.Zip(found), pair => AssertEqual(pair.First, pair.Second));
+        }
+    }
+
     [Fact]
     public void What_is_not_finite_goes_the_plain_way()
     {
@@ -123,14 +145,19 @@ public sealed class EncoderScreenTests : IDisposable
         Assert.NotNull(screened.Screen);
         using var reference = new DictionaryEncoder(new RunContext(threads: 2), packed: false);
         using var encoder = new DictionaryEncoder(new RunContext(threads: 2), packed);
-        var (expected, actual) = (reference.Active(plain, x.ToArray()), encoder.Active(screened, x.ToArray()));
+        var expected = reference.Active(plain, x.ToArray());
+        AssertEqual(expected, encoder.Active(screened, x.ToArray()));
+        return Enumerable.Range(0, expected.Rows).Sum(t => expected.Features(t).Length);
+    }
+
+    private static void AssertEqual(SparseRows expected, SparseRows actual)
+    {
         Assert.Equal(expected.Rows, actual.Rows);
         for (var t = 0; t < expected.Rows; t++)
         {
             Assert.Equal(expected.Features(t).ToArray(), actual.Features(t).ToArray());
             Assert.Equal(expected.Activations(t).ToArray(), actual.Activations(t).ToArray());
         }
-        return Enumerable.Range(0, expected.Rows).Sum(t => expected.Features(t).Length);
     }
 
     // noise; one entry above all; nothing; along columns; tiny and large
