@@ -8,6 +8,8 @@ namespace OnnxAttribution.Store;
 /// have to be <see cref="DuckDbDatabase.Unique"/>. One that has spilled, or does not answer any more, is closed.</remarks>
 internal static class DuckDbLender
 {
+    private const string Begin = "ATTACH ':memory:' AS lent; USE lent", End = "USE memory; DETACH lent";
+
     // a name is a function of which nothing but the entry is left
     private const int MostNames = 1000;
 
@@ -32,8 +34,6 @@ internal static class DuckDbLender
 
         DuckDbDatabase Lent(DuckDbDatabase database) => database.Lent(back => TakeBack(back, spill, idle));
     }
-
-    private const string Begin = "ATTACH ':memory:' AS lent; USE lent", End = "USE memory; DETACH lent";
 
     private static void TakeBack(DuckDbDatabase database, string spill, ConcurrentBag<DuckDbDatabase> idle)
     {
