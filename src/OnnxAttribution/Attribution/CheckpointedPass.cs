@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Autodiff;
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
@@ -23,19 +22,20 @@ internal sealed class CheckpointedPass
     private readonly int[] _tokens;
     private readonly LocalReplacement? _replacement;
     private readonly IReadOnlyList<Value> _sites;
-    private readonly RowSegment[] _segments;
+    private readonly IReadOnlyList<RowSegment> _segments;
     private readonly Dictionary<Value, int> _index;
     private readonly float[]?[] _values, _gradients;
     private readonly Dictionary<string, long> _sizes;
+    private readonly CheckpointedSteps _steps;
 
     public CheckpointedPass(LoadedModel model, int[] tokens, LocalReplacement? replacement)
     {
         (_model, _tokens, _replacement) = (model, tokens, replacement);
-        _sites = Waists.Among(model.AllSites, model.Graph[ModelBundle.Logits]);
-        _segments = [.. _sites.Select(s => RowSegment.Of(s, _sites))];
+        _sizes = LocalReplacement.Sizes(tokens.Length, replacement);
+        _steps = new CheckpointedSteps(model, _sizes);
+        (_sites, _segments) = (_steps.Sites, _steps.Segments);
         _index = _sites.Select((s, i) => (s, i)).ToDictionary(s => s.s, s => s.i);
         (_values, _gradients) = (new float[_sites.Count][], new float[_sites.Count][]);
-        _sizes = LocalReplacement.Sizes(tokens.Length, replacement);
     }
 
     /// <summary>[T, d] of a site of the bundle.</summary>
@@ -53,14 +53,7 @@ internal sealed class CheckpointedPass
     public (RunResult Result, MetricGraph Metric) Forward(MetricRequest request, MetricKind kind, GradientRules? rules)
     {
         for (var i = 0; i < _sites.Count; i++) _values[i] = Computed(i);
-        var metric = MetricGraph.Build(_model.Graph, kind, _sites);
-        var read = Topology.DirectlyReadBy(metric.Value, _sites.ToHashSet());
-        Value[] wanted = rules is null ? [] : [.. _sites.Skip(First).Where(read.Contains)];
-        var gradients = rules is null ? null : metric.Gradients(rules, wanted, _sites);
-        wanted = [.. wanted.Where(w => gradients!.ContainsKey(w))];
-        Value[] outputs = [metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken,
-            .. wanted.Select(w => metric.G.Identity(gradients![w], w.Name + ".grad"))];
-        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. _sites, .. metric.Inputs], outputs);
+        var (metric, graph, wanted) = _steps.Metric(kind, rules);
         using var runner = Runner(graph);
         using var feed = Feed(runner, null, []).AddMetric(request, _tokens.Length);
         var result = Run(runner, graph, feed, 1, _tokens.Length);
@@ -82,7 +75,7 @@ internal sealed class CheckpointedPass
         }
     }
 
-    private int First => _index[_model.Graph[GradientGraphs.WithGradients(_model).First().Name]];
+    private int First => _steps.First;
 
     private float[] Computed(int site)
     {
@@ -170,12 +163,8 @@ internal sealed class CheckpointedPass
         return new(result, segment.Prefix?.Masks.All(Holds) == true ? segment.Prefix : null);
     }
 
-    private IEnumerable<int[]> Chunks(OnnxGraph graph, int[] rows, MixedValues mixed)
-    {
-        var budget = _model.Context.MemoryBudget;
-        return mixed.Prefix is not null ? PassMemory.PrefixedRows(graph, _sizes, rows, budget)
-            : rows.Chunk(PassMemory.RowsPerRun(graph, _sizes, rows.Length, budget));
-    }
+    private IEnumerable<int[]> Chunks(OnnxGraph graph, int[] rows, MixedValues mixed) =>
+        _steps.Chunks(graph, rows, mixed.Prefix is not null);
 
     private int PositionsOf(int[] chunk, MixedValues mixed) => mixed.Prefix is null ? _tokens.Length : chunk[^1] + 1;
 
@@ -190,7 +179,7 @@ internal sealed class CheckpointedPass
 
     private RunResult Run(GraphRunner runner, OnnxGraph graph, Feed feed, int rows, int positions)
     {
-        Operations += FlopCount.Of(graph, new Dictionary<string, long>(_sizes) { ["rows"] = rows, ["position"] = positions });
+        Operations += _steps.Operations(graph, rows, positions);
         return runner.Run(feed.Values, runner.Outputs);
     }
 

@@ -40,9 +40,9 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
         var sizes = Sizes(positions, rows);
         var runs = hasPatch ? 2 : 1;
         var dictionaries = model.SelectedSites.Select(s => s.Dictionary).OfType<SparseDictionary>().ToList();
-        var weights = WeightPacking.BytesOf(pass);
+        var (ofPass, weights) = (PassOperations(pass, sizes), WeightPacking.BytesOf(pass));
         return new PromptCost(positions, rows.Planned(), [
-            new("passes", runs * FlopCount.Of(pass, sizes), runs * weights),
+            new("passes", runs * ofPass, runs * weights),
             new("dictionaries", runs * dictionaries.Sum(d => DictionaryEncoder.Operations(d, positions)),
                 runs * dictionaries.Sum(GraphMemory.EncoderBytes)),
             new("cotangents", 0, dictionaries.Sum(GraphMemory.EncoderBytes)),
@@ -53,7 +53,7 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
             Memory = memory.All(),
             Least = memory.Least(),
             LaidOutBytes = memory.LaidOutBytes,
-            SharedPassOperations = IsShared ? runs * FlopCount.Of(Batch, sizes) : runs * FlopCount.Of(pass, sizes),
+            SharedPassOperations = IsShared ? runs * FlopCount.Of(Batch, sizes) : runs * ofPass,
             Held = memory.Held(IsShared ? LiveMemory.Peak(Batch, sizes) : 0),
             HasPatch = hasPatch,
             Sessions = 2 + edges.Count(e => e.Graph is not null),
@@ -82,6 +82,12 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
         var live = PassMemory.AsRun(LiveMemory.Peak(pass, Sizes(positions, rows)), model.Context.MemoryBudget);
         return (rows, edges, pass, new GraphMemory(model, rows, edges, (pass, live)));
     }
+
+    // site by site, it is run forward twice
+    private long PassOperations(OnnxGraph pass, Dictionary<string, long> sizes) =>
+        PassMemory.RunsWhole(LiveMemory.Peak(pass, sizes), model.Context.MemoryBudget) ? FlopCount.Of(pass, sizes)
+        : new CheckpointedSteps(model, sizes).Operations(PassKind, options.Metric.Kind == MetricKind.Kl ? null : options.Estimator,
+            options.Metric.Position ?? (int)sizes["position"] - 1);
 
     private MetricKind PassKind => GradientGraphs.PassKind(options);
 

@@ -18,11 +18,14 @@ internal static class PassMemory
     /// <summary>Whether a pass is run in one call: it takes at most four times what the rows of a call may take.</summary>
     /// <inheritdoc cref="OfWhole" path="/param"/>
     public static bool RunsWhole(LoadedModel model, MetricKind kind, Estimator estimator, IReadOnlyDictionary<string, long> sizes) =>
-        OfWhole(model, kind, estimator, sizes) <= WholeFactor * model.Context.MemoryBudget;
+        RunsWhole(OfWhole(model, kind, estimator, sizes), model.Context.MemoryBudget);
+
+    /// <param name="whole">Bytes that the pass would take whole.</param>
+    public static bool RunsWhole(long whole, long budget) => whole <= WholeFactor * budget;
 
     /// <summary>Bytes that a pass takes at once as it is run.</summary>
     /// <param name="whole">That it would take whole.</param>
-    public static long AsRun(long whole, long budget) => whole <= WholeFactor * budget ? whole : budget;
+    public static long AsRun(long whole, long budget) => RunsWhole(whole, budget) ? whole : budget;
 
     // half of the square of a chunk's own positions lies behind the mask
     private const int MostPrefixed = 256;

@@ -48,6 +48,23 @@ public sealed class GraphPlanTests(Random2Fixture bundle) : IClassFixture<Random
     }
 
     [Fact]
+    public void A_pass_that_goes_from_site_to_site_is_counted_so()
+    {
+        using var large = LoadedModel.Open(bundle.Bundle, null, new RunContext());
+        var task = new PromptTask("a longer text");
+        var tokens = PromptTokens.Of(task, large.Tokenizer, large.PrependsBos).Clean;
+        var sizes = LocalReplacement.Sizes(tokens.Length, null);
+        var whole = PassMemory.OfWhole(large, MetricKind.Logit, Estimator.Gradient, sizes);
+        using var small = LoadedModel.Open(bundle.Bundle, null, new RunContext(memoryBudget: (whole / 4) - 1));
+        long Planned(LoadedModel model) => GraphPlan.Of(model, task, new GraphRequest(s_options)).Stages
+            .Single(stage => stage.Name == "passes").Operations;
+        var pass = ModelPass.Run(small, tokens, new MetricRequest());
+        Assert.True(pass.IsCheckpointed);
+        Assert.Equal(pass.Operations, Planned(small));
+        Assert.True(Planned(small) > Planned(large));
+    }
+
+    [Fact]
     public void A_patch_prompt_is_a_second_pass_and_a_second_encoding()
     {
         using var model = LoadedModel.Open(bundle.Bundle, null, new RunContext());

@@ -42,7 +42,9 @@ public sealed class CheckpointedPassTests(Random2Bundle bundle) : IClassFixture<
             {
                 using var small = LoadedModel.Open(path, null, new RunContext(threads: 1, memoryBudget: budget));
                 Assert.False(RunsWhole(small, request.Kind, estimator, tokens.Length));
-                Same(whole, ModelPass.Run(small, tokens, request, estimator), $"{request.Kind} within {budget}");
+                var pass = ModelPass.Run(small, tokens, request, estimator);
+                Same(whole, pass, $"{request.Kind} within {budget}");
+                Assert.Equal(pass.Operations, Counted(small, tokens.Length, request, estimator));
             }
         }
     }
@@ -82,6 +84,14 @@ public sealed class CheckpointedPassTests(Random2Bundle bundle) : IClassFixture<
         }
         // the first position reads here what the last one did there
         Assert.True(causal < Operations(path, tokens, at: 0));
+    }
+
+    // without a run, as a plan counts
+    private static long Counted(LoadedModel model, int tokens, MetricRequest request, Estimator estimator)
+    {
+        var hasGradient = request.Kind != MetricKind.Kl;
+        return new CheckpointedSteps(model, LocalReplacement.Sizes(tokens, null)).Operations(hasGradient ? request.Kind : MetricKind.Logit,
+            hasGradient ? estimator : null, request.Position ?? tokens - 1);
     }
 
     private static long Operations(string path, int[] tokens, int at)
