@@ -14,7 +14,8 @@ namespace OnnxAttribution.Bench;
 /// <param name="FirstSeconds">The first graph, which is not counted: it makes the sessions.</param>
 /// <param name="SessionSeconds">To make all sessions: reading, optimising and packing weights.</param>
 /// <param name="PeakMemoryBytes">Of the process while it drew graphs.</param>
-/// <param name="ProcessSeconds">From starting the program to Parquet on disk.</param>
+/// <param name="ProcessSeconds">From starting the program to Parquet on disk, the median of three, files in the page cache; in records
+/// before 2026-12-01 one run, with its page.</param>
 /// <param name="Peers">The same edges in PyTorch; null: not timed.</param>
 internal sealed record GraphRecord(
     Setting Setting, int NodesPerSite, double GemmFlopsPerSecond, long Operations, IReadOnlyList<double> Seconds,

@@ -46,7 +46,8 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         {
             ["site"] = n.Site.Name,
             ["position"] = n.Position,
-            ["feature"] = n.Feature
+            ["feature"] = n.Feature,
+            ["value"] = n.Value,
         })]),
         ["run"] = RunPath,
         ["run_finished_at"] = source.Subgraph is null ? null : source.Run?.FinishedAt,
@@ -72,7 +73,11 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         output.WriteLine($"prompt   {string.Join("  ", prompt.Tokens.Clean.Select((t, i) => $"{i} {Quoted(t)}"))}");
         output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: "
             + $"clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
-        if (r.ActiveSize < r.Size)
+        if (run.Circuit.SetsValues)
+        {
+            output.WriteLine($"active   {r.ActiveSize:N0} of {Screen.Count(r.Size, "feature")} without that");
+        }
+        else if (r.ActiveSize < r.Size)
         {
             output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's "
                 + $"{Screen.Count(r.Size, Counted.Any(n => n.IsError) ? "node" : "feature")} on this "
@@ -91,8 +96,8 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
             console.Write(Shifts($"Most moved by controls (mean of {r.ControlMetrics.Count} random circuits)", r, r.Control));
         }
         var largest = r.Clean.Zip(r.FeatureZero, (a, b) => Math.Abs(a - b)).Max();
-        if (largest > 1e-6) console.Write(Shifts("Most moved by the control of features 0", r, r.FeatureZero));
-        else output.WriteLine("control  features 0 at the same places: that changes nothing");
+        if (largest > 1e-6) console.Write(Shifts($"Most moved by the control of {FirstFeatures}", r, r.FeatureZero));
+        else output.WriteLine($"control  {FirstFeatures} at the same places: that changes nothing");
     }
 
     private Table Shifts(string title, CircuitAblation r, double[] after)
@@ -121,7 +126,13 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     private IEnumerable<CircuitNode> Counted =>
         run.Options is { MovesErrors: true, Keep: false } ? run.Circuit.Nodes : run.Circuit.Features;
 
-    private string Done => run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
+    // as many at each place as the circuit has there
+    private string FirstFeatures => run.Circuit.Features.GroupBy(n => (n.Site, n.Position)).Max(g => g.Count()) is > 1 and var most
+        ? $"features 0 to {most - 1}" : "features 0";
+
+    private string First => FirstFeatures == "features 0" ? "feature 0" : FirstFeatures;
+
+    private string Done => run.Circuit.SetsValues ? "features set" : run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
 
     private string Circuit()
     {
@@ -132,17 +143,18 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         var what = $"{Screen.Count(nodes.Count, nodes.Any(n => n.IsError) ? "node" : "feature")} at {Screen.Count(sites, "site")} ({some})";
         var stay = errors == 0 ? ""
             : $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}";
-        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{stay}";
+        var rest = nodes.Exists(n => n.Value is null) ? $": activations × {Screen.Number(run.Options.Coefficient)}" : "";
+        return $"{(run.Options.Keep ? "all but " : "")}{what}{rest}{stay}";
     }
 
     private string Controls(CircuitAblation r)
     {
-        if (r.ControlMetrics.Count == 0) return $", feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+        if (r.ControlMetrics.Count == 0) return $", {First} {Screen.Number(r.FeatureZeroMetric)}";
         var few = r.ControlSizes.Min() < r.Size
             ? $"; of {Screen.Count(r.ControlSizes.Min(), "feature")} only, as no others are active at these places"
             : "";
         return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to "
-            + $"{Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+            + $"{Screen.Number(r.ControlMetrics.Max())}{few}), {First} {Screen.Number(r.FeatureZeroMetric)}";
     }
 
     private string Name(Metric metric) => metric.Kind switch
@@ -217,5 +229,6 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     }
 
     private string Label(CircuitNode n) =>
-        $"{FeatureName.Of(n.Site, n.Feature, n.IsEverywhere ? null : n.Position)}{_labels.Behind(n.Site.Name, n.Feature)}";
+        $"{FeatureName.Of(n.Site, n.Feature, n.IsEverywhere ? null : n.Position)}"
+            + $"{(n.Value is { } value ? $" = {Screen.Number(value)}" : "")}{_labels.Behind(n.Site.Name, n.Feature)}";
 }

@@ -10,7 +10,7 @@ internal static class AblateCommand
 {
     private const string Description = """
         Take features away for real, and see what changes: every active feature in turn (the exact graph), a circuit, or one feature by
-        degrees.
+        degrees; or set features to values.
 
         Example: onnx-attribution ablate --model models/tiny --prompt "Copyright (C" --target ")" --sites resid --out runs/ablated
         """;
@@ -18,7 +18,8 @@ internal static class AblateCommand
     public static Command Create(CommonOptions common)
     {
         var (coefficient, controls) = (NumberOptions.Coefficient(), CircuitControls.Option());
-        AblateMode[] modes = [new AblateGraphMode(coefficient), new AblateCircuitMode(coefficient, controls),
+        AblateMode[] modes = [new AblateGraphMode(coefficient), AblateCircuitMode.OfCircuit(coefficient, controls),
+            AblateCircuitMode.OfValues(coefficient, controls),
             new AblateFaithfulnessMode(controls), new AblateCurveMode()];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);

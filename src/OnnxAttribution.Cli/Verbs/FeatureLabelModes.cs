@@ -29,10 +29,12 @@ internal sealed class FeatureLabelModes
         Description = "bring in labels with a language model's predictions for the held-out contexts, and correlate these with the truth",
         HelpName = "FILE"
     };
-    private readonly Option<string?> _out = new("--out") { Description = "the file to write, with --explain-pack", HelpName = "FILE" };
+    private readonly Option<string?> _out;
 
-    public FeatureLabelModes()
+    /// <param name="output">The file to write.</param>
+    public FeatureLabelModes(Option<string?> output)
     {
+        _out = output;
         _pack.AtLeast(1);
         _pack.AtMost(100);
     }
@@ -42,15 +44,12 @@ internal sealed class FeatureLabelModes
     /// <summary>The options that each ask for one of these things.</summary>
     public IReadOnlyList<Option> Modes => [_import, _pack, _score];
 
-    public IReadOnlyList<Option> All => [.. Modes, _out];
-
     public bool IsAsked(ParseResult parsed) => Modes.Any(parsed.CommandResult.IsGiven);
 
     /// <param name="mode">The one that is asked for.</param>
     public void Validate(CommandResult result, Option mode)
     {
         if (mode == _pack && !result.IsGiven(_out)) result.AddError("--explain-pack writes a file; give --out FILE");
-        if (mode != _pack && result.IsGiven(_out)) result.AddError($"--out has no meaning with {mode.Name}; leave it out");
     }
 
     public void Run(ParseResult parsed, string model, string[]? sites, Option<bool> json, CancellationToken cancel)

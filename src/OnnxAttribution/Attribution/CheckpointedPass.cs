@@ -158,9 +158,7 @@ internal sealed class CheckpointedPass
         using var runner = Runner(graph);
         using var feed = Feed(runner, null, []);
         var result = Run(runner, graph, feed, 1, _tokens.Length);
-        bool Holds(CausalMask mask) => mask.Open is null ? CausalMask.IsCausal(result.Floats(mask.Table.Name), _tokens.Length)
-            : mask.IsCausal(result.Booleans(mask.Table.Name), _tokens.Length);
-        return new(result, segment.Prefix?.Masks.All(Holds) == true ? segment.Prefix : null);
+        return new(result, new AttentionTables(result, _tokens.Length).AreCausal(segment.Prefix) ? segment.Prefix : null);
     }
 
     private IEnumerable<int[]> Chunks(OnnxGraph graph, int[] rows, MixedValues mixed) =>

@@ -2,6 +2,7 @@ using OnnxAttribution.Autodiff;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
 
@@ -53,45 +54,66 @@ internal sealed class CheckpointedSteps(LoadedModel model, IReadOnlyDictionary<s
     public long Operations(OnnxGraph graph, int rows, int positions) =>
         FlopCount.Of(graph, new Dictionary<string, long>(sizes) { ["rows"] = rows, ["position"] = positions });
 
-    /// <summary>Floating-point operations of the whole pass, were every mask that may be causal so.</summary>
+    /// <summary>Floating-point operations of the whole pass. Tables that mask attention are looked at; nothing else is run.</summary>
     /// <param name="estimator">null: no gradient is asked for.</param>
     /// <param name="end">The metric's position.</param>
     public long Operations(MetricKind kind, Estimator? estimator, int end)
     {
+        using var tables = Tables();
         var (rules, all) = (estimator?.Rules(), Enumerable.Range(0, Length).ToArray());
-        var operations = Segments.Sum(s => OfMixed(s) + InChunks(s, s.Forward(), all));
+        var operations = Segments.Sum(s => OfMixed(s) + InChunks(s, s.Forward(), all, tables));
         var (_, graph, wanted) = Metric(kind, rules);
         operations += Operations(graph, 1, Length);
-        // where there is a gradient: what the metric reads, at its position; what is read at all positions, at all up to it
-        var rows = wanted.ToDictionary(w => w, _ => (int[])[end]);
+        // where there is a gradient: what the metric reads, at its position; what is read at other positions, where masks let it be
+        var rows = wanted.ToDictionary(w => w, _ => new SortedSet<int> { end });
         for (var i = Sites.Count - 1; i >= First && rules is not null; i--)
         {
             if (!rows.TryGetValue(Sites[i], out var at)) continue;
             Value[] read = [.. Segments[i].Reads.Where(r => Sites.Index().First(s => s.Item == r).Index >= First)];
-            if (read.Length > 0) operations += PulledBack(Segments[i], Segments[i].PullBack(read, rules), at, rows);
+            if (read.Length == 0) continue;
+            operations += PulledBack((Sites[i], Segments[i]), Segments[i].PullBack(read, rules), rows, tables);
         }
         return operations;
     }
 
-    private long PulledBack(RowSegment segment, RowPullBack back, int[] at, Dictionary<Value, int[]> rows)
+    private long PulledBack((Value Site, RowSegment How) computed, RowPullBack back, Dictionary<Value, SortedSet<int>> rows,
+        AttentionTables tables)
     {
-        int[] whole = segment.Prefix is null ? [.. Enumerable.Range(0, Length)] : [.. Enumerable.Range(0, at[^1] + 1)];
-        void Arrive(Value site, int[] there) => rows[site] = rows.TryGetValue(site, out var known) && known.Length > there.Length
-            ? known : there;
+        var (of, segment) = computed;
+        int[] at = [.. rows[of]];
+        var read = tables.ReadFrom(segment.Prefix, at);
+        void Arrive(Value site, IEnumerable<int> there)
+        {
+            if (!rows.TryGetValue(site, out var known)) rows[site] = known = [];
+            known.UnionWith(there);
+        }
         foreach (var p in back.At)
         {
             if (p.IsSame || p.RowsOutput is not null) Arrive(p.At, at);
-            if (p.WholeOutput is not null) Arrive(p.At, whole);
+            if (p.WholeOutput is not null) Arrive(p.At, read);
         }
         if (back.Rows is not { } graph) return 0;
-        var operations = OfMixed(segment) + InChunks(segment, graph, at);
+        var operations = OfMixed(segment) + InChunks(segment, graph, at, tables);
         if (back.Whole is not { } last) return operations;
-        foreach (var (site, _) in last.Yields) Arrive(site, whole);
+        foreach (var (site, _) in last.Yields) Arrive(site, read);
         return operations + Operations(last.Graph, 1, Length);
     }
 
     private long OfMixed(RowSegment segment) => segment.MixedForward() is { } graph ? Operations(graph, 1, Length) : 0;
 
-    private long InChunks(RowSegment segment, OnnxGraph graph, int[] rows) => Chunks(graph, rows, segment.Prefix is not null)
-        .Sum(chunk => Operations(graph, chunk.Length, segment.Prefix is null ? Length : chunk[^1] + 1));
+    private long InChunks(RowSegment segment, OnnxGraph graph, int[] rows, AttentionTables tables)
+    {
+        var isPrefixed = tables.AreCausal(segment.Prefix);
+        return Chunks(graph, rows, isPrefixed).Sum(chunk => Operations(graph, chunk.Length, isPrefixed ? chunk[^1] + 1 : Length));
+    }
+
+    private AttentionTables Tables()
+    {
+        Value[] masks = [.. Segments.SelectMany(s => s.Prefix?.Masks ?? []).Select(m => m.Table).Distinct()];
+        if (masks.Length == 0) return new AttentionTables(null, Length);
+        var graph = new OnnxGraph([model.Graph[ModelBundle.Tokens]], masks);
+        using var runner = new GraphRunner(graph, model.Context, model.Directory, prepack: false);
+        using var feed = new Feed().AddTokens(new int[Length]);
+        return new AttentionTables(runner.Run(feed.Values, runner.Outputs), Length);
+    }
 }

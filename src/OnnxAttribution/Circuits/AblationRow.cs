@@ -19,12 +19,11 @@ internal enum ErrorRule
 /// <param name="KeepsCircuit">Everything but the circuit is ablated; else the circuit.</param>
 internal sealed record AblationRow(Circuit Circuit, bool KeepsCircuit, ErrorRule Errors = ErrorRule.Keep)
 {
-    /// <summary>Features listed at a site and position, ascending; whether they are those that stay;
-    /// whether the error there is ablated.</summary>
-    public (int[] Listed, bool Stay, bool AblatesError) At(Site site, int position)
+    /// <summary>What is listed at a site and position; whether it is what stays; whether the error there is ablated.</summary>
+    public (ListedAt Listed, bool Stay, bool AblatesError) At(Site site, int position)
     {
-        var (features, hasError) = Circuit.At(site, position);
-        var error = Errors switch { ErrorRule.Keep => false, ErrorRule.Remove => true, _ => hasError != KeepsCircuit };
-        return (features, KeepsCircuit, error);
+        var listed = Circuit.At(site, position);
+        var error = Errors switch { ErrorRule.Keep => false, ErrorRule.Remove => true, _ => listed.HasError != KeepsCircuit };
+        return (listed, KeepsCircuit, error);
     }
 }

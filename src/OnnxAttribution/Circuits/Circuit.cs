@@ -9,6 +9,9 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Position">From 0, or <see cref="TokenPosition.All"/>: at every position.</param>
 internal readonly record struct CircuitNode(Site Site, int Position, int Feature)
 {
+    /// <summary>What the feature is set to, in the dictionary's units; null: it is scaled, or moved as the pass says.</summary>
+    public float? Value { get; init; }
+
     /// <summary>Whether it is what the dictionary missed.</summary>
     public bool IsError => Feature == CausalNode.Error;
 
@@ -19,15 +22,21 @@ internal readonly record struct CircuitNode(Site Site, int Position, int Feature
 /// <summary>A set of nodes that are ablated, or kept, together.</summary>
 internal sealed class Circuit
 {
-    private readonly Dictionary<(Site Site, int Position), (int[] Features, bool HasError)> _places;
+    private readonly Dictionary<(Site Site, int Position), ListedAt> _places;
 
     /// <summary>A circuit of these nodes.</summary>
     /// <param name="nodes">In any order; what is there twice counts once.</param>
+    /// <exception cref="CircuitException">One is set to two values.</exception>
     public Circuit(IEnumerable<CircuitNode> nodes)
     {
         Nodes = [.. nodes.Distinct()];
+        if (Nodes.GroupBy(n => n with { Value = null }).FirstOrDefault(g => g.Count() > 1)?.Key is { } twice)
+        {
+            throw new CircuitException($"the circuit has feature {twice.Feature} of {twice.Site} with two values"
+                + $"{(twice.IsEverywhere ? "" : $" at position {twice.Position}")}; give it one");
+        }
         _places = Nodes.GroupBy(n => (n.Site, n.Position)).ToDictionary(g => g.Key,
-            g => (Features: g.Where(n => !n.IsError).Select(n => n.Feature).Order().ToArray(), HasError: g.Any(n => n.IsError)));
+            g => ListedAt.Of(g.Where(n => !n.IsError).ToDictionary(n => n.Feature, n => n.Value), g.Any(n => n.IsError)));
     }
 
     /// <summary>No node at all: ∅.</summary>
@@ -35,6 +44,9 @@ internal sealed class Circuit
 
     /// <summary>Each once, as they were given.</summary>
     public IReadOnlyList<CircuitNode> Nodes { get; }
+
+    /// <summary>Whether features are set to values of their own.</summary>
+    public bool SetsValues => Nodes.Any(n => n.Value is not null);
 
     /// <summary>The nodes that are features.</summary>
     public IEnumerable<CircuitNode> Features => Nodes.Where(n => !n.IsError);
@@ -101,13 +113,37 @@ internal sealed class Circuit
         }
     }
 
-    /// <summary>What is listed at one place, whether there or for all positions.</summary>
-    /// <returns>Features, ascending, and whether the error is listed.</returns>
-    internal (int[] Features, bool HasError) At(Site site, int position)
+    /// <summary>What is listed at one place, whether there or for all positions; a value there counts before one for all.</summary>
+    internal ListedAt At(Site site, int position)
     {
-        var everywhere = _places.GetValueOrDefault((site, TokenPosition.All), ([], false));
-        if (!_places.TryGetValue((site, position), out var here)) return everywhere;
-        return everywhere.Features.Length == 0 ? (here.Features, here.HasError || everywhere.HasError)
-            : ([.. here.Features.Union(everywhere.Features).Order()], here.HasError || everywhere.HasError);
+        var everywhere = _places.GetValueOrDefault((site, TokenPosition.All), ListedAt.Nothing);
+        return _places.TryGetValue((site, position), out var here) ? here.Over(everywhere) : everywhere;
     }
+}
+
+/// <summary>What a circuit lists at one place.</summary>
+/// <param name="Features">Ascending.</param>
+/// <param name="Values">What each is set to, null where it is not; null: none is.</param>
+/// <param name="HasError">Whether the error is listed.</param>
+internal sealed record ListedAt(int[] Features, float?[]? Values, bool HasError)
+{
+    public static ListedAt Nothing { get; } = new([], null, false);
+
+    /// <param name="features">With what each is set to.</param>
+    public static ListedAt Of(IReadOnlyDictionary<int, float?> features, bool hasError)
+    {
+        int[] sorted = [.. features.Keys.Order()];
+        return new(sorted, features.Values.Any(v => v is not null) ? [.. sorted.Select(f => features[f])] : null, hasError);
+    }
+
+    /// <summary>Both, where one is more particular.</summary>
+    public ListedAt Over(ListedAt other)
+    {
+        if (other.Features.Length == 0) return this with { HasError = HasError || other.HasError };
+        var features = other.ByFeature();
+        foreach (var (feature, value) in ByFeature()) features[feature] = value ?? features.GetValueOrDefault(feature);
+        return Of(features, HasError || other.HasError);
+    }
+
+    private Dictionary<int, float?> ByFeature() => Features.Index().ToDictionary(f => f.Item, f => Values?[f.Index]);
 }

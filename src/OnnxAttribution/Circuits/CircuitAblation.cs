@@ -29,8 +29,8 @@ internal sealed record CircuitAblationOptions(
 /// What ablating a circuit's features does to the next token.
 /// 1. Row 0 of the pass is the circuit, then follow random controls and the control of features 0;
 ///    each row encodes every site anew as it is reached.
-/// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x): what the dictionary misses stays, or where it is asked for, (c − 1) ε(x) is
-///    added too.
+/// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x), for a feature that is set to v (v − f_i(x)) row_i(x): what the dictionary
+///    misses stays, or where it is asked for, (c − 1) ε(x) is added too.
 /// 3. Each group is a row of a pass of its own.
 /// </summary>
 internal sealed record CircuitAblation
@@ -51,7 +51,7 @@ internal sealed record CircuitAblation
     /// <summary>The mean over the random controls; empty without.</summary>
     public required double[] Control { get; init; }
 
-    /// <summary>The same with feature 0 ablated in the place of each feature.</summary>
+    /// <summary>The same with each dictionary's first features ablated in their place: feature 0, or as many as there are.</summary>
     public required double[] FeatureZero { get; init; }
 
     /// <summary>The metric in the clean run.</summary>
@@ -60,7 +60,7 @@ internal sealed record CircuitAblation
     /// <summary>The metric with the circuit ablated.</summary>
     public required double AblatedMetric { get; init; }
 
-    /// <summary>The metric with features 0 ablated.</summary>
+    /// <summary>The metric with the first features ablated.</summary>
     public required double FeatureZeroMetric { get; init; }
 
     /// <summary>The metric with each random control ablated.</summary>
@@ -92,6 +92,11 @@ internal sealed record CircuitAblation
     {
         if (options.MovesErrors) circuit.RequireNodes(model);
         else circuit.RequireFeatures(model);
+        if (options.Keep && circuit.SetsValues)
+        {
+            throw new CircuitException("what is kept stays as it is, and the circuit sets features to values; give features alone, "
+                + "or do not keep it");
+        }
         if (!float.IsFinite(options.Coefficient))
         {
             throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5");
@@ -103,7 +108,7 @@ internal sealed record CircuitAblation
         var controls = new ControlCircuits(clean, counted);
         // the one asked for, the random ones, features 0; drawn when their rows are, since there may be a great many
         return Run(clean, metric, options, i => i == 0 ? counted
-            : i <= options.Controls ? controls.Random(options.Seed, i - 1) : controls.FeatureZero()) with
+            : i <= options.Controls ? controls.Random(options.Seed, i - 1) : controls.FirstFeatures()) with
         {
             ActiveSize = controls.Active(),
             GroupMetrics = options.Keep ? [] : Moved(clean, metric, options),

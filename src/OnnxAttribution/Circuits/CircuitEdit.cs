@@ -8,7 +8,7 @@ namespace OnnxAttribution.Circuits;
 /// <summary>
 /// What ablating nodes of a site adds to its current activation x, row by row and position by position:
 /// <c>Σ_i (c · f_i(x) + a_i − f_i(x)) · row_i(x) + [error ablated] · (c · ε(x) + a_ε − ε(x))</c> over the ablated features i,
-/// with row_i in x's own output scale and ε(x) = x − x̂(x).
+/// with row_i in x's own output scale and ε(x) = x − x̂(x). A feature that a circuit sets to v has v in the place of c · f_i(x) + a_i.
 /// 1. The places where something is ablated are encoded, all rows at once; those that are the same in all rows, once.
 /// 2. Per place the ablated features: those listed, or those active or with a value a_i and not listed.
 /// 3. Where nothing changes nothing is added, so that what is kept whole stays exactly as it was.
@@ -29,9 +29,11 @@ internal sealed class CircuitEdit
 
     /// <summary>What is ablated in one row at one position.</summary>
     /// <param name="Encoded">Index of its activation among the encoded ones.</param>
-    /// <param name="Listed">Features, ascending: those that stay, or those that are ablated.</param>
-    private sealed record RowEdit(int Row, int Position, int Encoded, int[] Listed, bool Stay, bool AblatesError)
+    /// <param name="At">Features that stay, or that are ablated.</param>
+    private sealed record RowEdit(int Row, int Position, int Encoded, ListedAt At, bool Stay, bool AblatesError)
     {
+        public int[] Listed => At.Features;
+
         /// <summary>Features and what is added to each.</summary>
         public List<(int Feature, float By)> Terms { get; } = [];
 
@@ -52,7 +54,7 @@ internal sealed class CircuitEdit
             for (var t = 0; t < positions; t++)
             {
                 var (listed, stay, error) = rows[r].At(Site, t);
-                if (!error && (_dictionary is null || (!stay && listed.Length == 0))) continue;
+                if (!error && (_dictionary is null || (!stay && listed.Features.Length == 0))) continue;
                 var key = shared ? (0, t) : (r, t);
                 if (!encoded.TryGetValue(key, out var index)) encoded[key] = index = encoded.Count;
                 edits.Add(new RowEdit(r, t, index, listed, stay, error));
@@ -94,7 +96,12 @@ internal sealed class CircuitEdit
         var ablated = _values.At(Site, edit.Position);
         if (!edit.Stay)
         {
-            foreach (var f in edit.Listed) Term(f, encoding.ActivationOf(edit.Encoded, f), ablated.Activation(f));
+            foreach (var (i, f) in edit.Listed.Index())
+            {
+                var own = encoding.ActivationOf(edit.Encoded, f);
+                if (edit.At.Values?[i] is { } value) Add(f, value - own);
+                else Term(f, own, ablated.Activation(f));
+            }
             return;
         }
         bool IsListed(int f) => Array.BinarySearch(edit.Listed, f) >= 0;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
@@ -5,7 +6,8 @@ using OnnxAttribution.Model;
 namespace OnnxAttribution.Circuits;
 
 /// <summary>Circuits in short: <c>3:953;4:7780,312</c>, that is site:features,
-/// with <c>@position</c> behind a feature that counts at one position only; <c>3.mlp:error@5</c> is an error node.</summary>
+/// with <c>@position</c> behind a feature that counts at one position only and <c>=value</c> before it where the feature is set to one
+/// (<c>3:953=12@5</c>); <c>3.mlp:error@5</c> is an error node.</summary>
 /// <remarks>A site is a layer (its <c>hook_resid_pre</c>), a layer and a kind (<c>3.attn</c>,
 /// <c>3.mlp</c>, <c>3.resid_post</c>), or a hook name.</remarks>
 internal static class CircuitText
@@ -46,10 +48,30 @@ internal static class CircuitText
         var site = SiteOf(piece, piece[..colon].Trim(), bundle);
         foreach (var item in piece[(colon + 1)..].Split(','))
         {
-            var (feature, position) = Unit(string.Join('@', item.Split('@').Select(p => p.Trim())))
+            var (name, value) = Valued(item.Trim(), piece);
+            var (feature, position) = Unit(string.Join('@', name.Split('@').Select(p => p.Trim())))
                 ?? throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit is no feature; {Example}");
-            yield return new CircuitNode(site, position ?? TokenPosition.All, feature);
+            if (feature == CausalNode.Error && value is not null)
+            {
+                throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit sets an error node, which is a "
+                    + "vector; only features have a value");
+            }
+            yield return new CircuitNode(site, position ?? TokenPosition.All, feature) { Value = value };
         }
+    }
+
+    // 953=12@5 and 953@5=12 are 953@5, to be set to 12
+    private static (string Name, float? Value) Valued(string item, string piece)
+    {
+        var sign = item.IndexOf('=');
+        if (sign < 0) return (item, null);
+        var at = item.IndexOf('@', sign);
+        var text = (at < 0 ? item[(sign + 1)..] : item[(sign + 1)..at]).Trim();
+        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !float.IsFinite(value))
+        {
+            throw new CircuitException($"'{Short(text)}' in '{Short(piece)}' of the circuit is no value; write a number, such as 3:953=12@5");
+        }
+        return (item[..sign] + (at < 0 ? "" : item[at..]), value);
     }
 
     // as features are written, and the error node by its word

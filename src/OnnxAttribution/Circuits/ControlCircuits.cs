@@ -21,7 +21,7 @@ internal sealed class ControlCircuits
             n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature)));
 
     /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the
-    /// circuit's own; fewer where there are no more. A place has one error, so that the circuit's errors are the control's too.</summary>
+    /// circuit's own, and set to the same values where it sets some; fewer where there are no more. A place has one error, so that the circuit's errors are the control's too.</summary>
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)
     {
@@ -35,7 +35,7 @@ internal sealed class ControlCircuits
                 ? active.SelectMany(f => f).Distinct()
                 : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
             random.Shuffle(others);
-            nodes.AddRange(others.Take(own.Count).Select(f => new CircuitNode(place.Key.Site, place.Key.Position, f)));
+            nodes.AddRange(place.Zip(others, (n, f) => n with { Feature = f }));
         }
         return new Circuit(nodes);
     }
@@ -43,6 +43,9 @@ internal sealed class ControlCircuits
     /// <summary>The source of one control, whichever others are drawn.</summary>
     public static Random RandomOf(int seed, int index) => new(unchecked((seed * 1_000_003) + index));
 
-    /// <summary>Feature 0 in the place of every feature.</summary>
-    public Circuit FeatureZero() => new(_circuit.Features.Select(n => n with { Feature = 0 }));
+    /// <summary>In the place of a circuit's features the first ones of each dictionary: feature 0, and where it has several at one place
+    /// 1, 2 and so on, so that it is as large.</summary>
+    /// <remarks>Udell 2024, footnotes 4 to 7.</remarks>
+    public Circuit FirstFeatures() =>
+        new(_circuit.Features.GroupBy(n => (n.Site, n.Position)).SelectMany(place => place.Select((n, i) => n with { Feature = i })));
 }

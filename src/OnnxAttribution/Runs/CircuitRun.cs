@@ -157,7 +157,7 @@ internal sealed class CircuitRun
     }
 
     /// <summary>Every next token of every prompt, with the circuit ablated,
-    /// with the random controls (their mean) and with features 0.</summary>
+    /// with the random controls (their mean) and with the first features of each dictionary.</summary>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
     public void Write(string file, bool force)
     {

@@ -77,6 +77,15 @@ internal sealed partial class CircuitSource
         return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFile.Read(beside).Record : null, given);
     }
 
+    /// <summary>Features that are set to values.</summary>
+    /// <param name="text">Such as <c>3:953=12@5;4:7780=0</c>.</param>
+    /// <exception cref="CircuitException">A feature has no value.</exception>
+    public static CircuitSource OfValues(string text) =>
+        text.Split(';', ',').Select(p => p.Trim()).FirstOrDefault(p => p.Length > 0 && !p.Contains('=')) is { } bare
+            ? throw new CircuitException($"'{DisplayText.OneLine(bare)}' has no value to set it to; write site:feature=value, "
+                + "such as 3:953=12@5")
+            : new CircuitSource(text, null, null, null);
+
     /// <summary>A finished run's nodes.</summary>
     /// <exception cref="RunDirectoryException">It is no finished run, or damaged.</exception>
     public static CircuitSource OfRun(string directory, CancellationToken cancel = default)

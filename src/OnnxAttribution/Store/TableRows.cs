@@ -116,7 +116,8 @@ internal sealed record CircuitRow(string PromptId, string Circuit, int TokenId, 
     public static StoredColumn[] Columns { get; } =
     [
         StoredColumn.Of(nameof(PromptId), Varchar, "the prompt"),
-        StoredColumn.Of(nameof(Circuit), Varchar, "`circuit`, `random` (mean of the controls) or `feature 0`"),
+        StoredColumn.Of(nameof(Circuit), Varchar,
+            "`circuit`, `random` (mean of the controls) or `feature 0` (with 1, 2, …, as many as the circuit has at a place)"),
         StoredColumn.Of(nameof(TokenId), Integer, "the next token"),
         StoredColumn.Of(nameof(Token), Varchar, "its text"),
         StoredColumn.Of(nameof(CleanProbability), StoredType.Double, "without the ablation"),

@@ -16,7 +16,8 @@ public sealed class PromptException : OnnxAttributionException
     public bool IsTable { get; }
 
     /// <summary>Clean and patch prompt have different lengths: both tokenizations side by side, so that it shows where they part.</summary>
-    internal static PromptException Unequal(IReadOnlyList<string> clean, IReadOnlyList<string> patch)
+    /// <param name="other">What the second is called.</param>
+    internal static PromptException Unequal(IReadOnlyList<string> clean, IReadOnlyList<string> patch, string other = "patch prompt")
     {
         var width = Math.Max("prompt".Length, clean.Max(t => t.Length));
         string At(IReadOnlyList<string> tokens, int i) => i < tokens.Count ? tokens[i] : "";
@@ -24,7 +25,7 @@ public sealed class PromptException : OnnxAttributionException
         var lines = Enumerable.Range(0, Math.Max(clean.Count, patch.Count))
             .Select(i => $"{i,5} {Mark(i)} {At(clean, i).PadRight(width)}  {At(patch, i)}");
         return new PromptException(
-            $"the prompt has {clean.Count} tokens and the patch prompt {patch.Count}; change one of them so that both have as many:\n"
-                + $"{"",5}   {"prompt".PadRight(width)}  patch prompt\n{string.Join('\n', lines.Select(l => l.TrimEnd()))}", isTable: true);
+            $"the prompt has {clean.Count} tokens and the {other} {patch.Count}; change one of them so that both have as many:\n"
+                + $"{"",5}   {"prompt".PadRight(width)}  {other}\n{string.Join('\n', lines.Select(l => l.TrimEnd()))}", isTable: true);
     }
 }

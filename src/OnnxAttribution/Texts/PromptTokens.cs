@@ -71,5 +71,6 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     private static int? Exactly(Tokenizer tokenizer, string text) =>
         tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
 
-    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
+    /// <summary>Tokens as messages show them, in quotes.</summary>
+    internal static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
 }

@@ -174,7 +174,12 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
             n => Assert.Contains(active, a => a.Site == n.Site && a.Feature == n.Feature && (n.IsEverywhere || a.Position == n.Position)));
         Assert.Equal(drawn.Nodes, controls.Random(4, 1).Nodes);
         Assert.NotEqual(drawn.Nodes, controls.Random(4, 2).Nodes);
-        Assert.All(controls.FeatureZero().Nodes, n => Assert.Equal(0, n.Feature));
+        // as large as the circuit, whatever it has at a place
+        var first = controls.FirstFeatures().Nodes;
+        Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name),
+            first.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name));
+        Assert.All(first.GroupBy(n => (n.Site, n.Position)),
+            place => Assert.Equal(Enumerable.Range(0, place.Count()), place.Select(n => n.Feature)));
     }
 
     [Fact]

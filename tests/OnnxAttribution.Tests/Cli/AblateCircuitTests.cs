@@ -26,6 +26,27 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Fact]
+    public void Features_are_set_to_values_active_or_not()
+    {
+        string[] asked = ["ablate", "--model", model.Bundle, "--prompt", "Hello", "--target", "x"];
+        var output = Verb.Run([.. asked, "--set", "0:14=12@3;1.mlp:8=0"]).Done().Output;
+        Assert.Contains("circuit  2 features at 2 sites (0:14@3 = 12; 1.mlp:8 = 0)\n", output);
+        Assert.Contains("features set", output);
+        Assert.Contains("of 2 features without that", output);
+        var json = JsonNode.Parse(Verb.Run([.. asked, "--set", "0:14=12@3;1.mlp:8=0", "--json"]).Done().Output)!;
+        Assert.Equal([12, 0], json["circuit"]!.AsArray().Select(n => (double)n!["value"]!));
+        // a circuit may set some features and scale the others
+        Assert.Contains("(0:14@3 = 12; 1.mlp:8): activations × 0.5", Verb.Run([.. asked, "--circuit", "0:14=12@3;1.mlp:8", "--coefficient",
+            "0.5"]).Done().Output);
+        Verb.Run([.. asked, "--set", "0:14=12;0:3"]).Failed(1, "'0:3' has no value", "3:953=12@5");
+        Verb.Run([.. asked, "--set", "0:14=12@9"]).Failed(1, "position 9", "0 to 5");
+        Verb.Run([.. asked, "--set", "0:14=12", "--keep"]).Failed(2, "--keep goes with --circuit");
+        Verb.Run([.. asked, "--set", "0:14=12", "--circuit", "0:3"]).Failed(2, "--circuit and --set ask for different things");
+        Verb.Run([.. asked, "--circuit", "0:14=12", "--keep"]).Failed(1, "what is kept stays as it is");
+        Verb.Run(["ablate", "--prompt", "Hello", "--set", "0:14=12"]).Failed(2, "--model");
+    }
+
+    [Fact]
     public void A_run_its_nodes_a_text_file_and_a_text_are_the_same_circuit()
     {
         Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--out", _directory["run"])

@@ -119,6 +119,50 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
     }
 
+    [Fact]
+    public void What_is_active_on_a_prompt_is_listed_written_and_shaded()
+    {
+        string[] asked = ["--prompt", "abc", "--sites", "1.resid,0.mlp"];
+        var json = JsonNode.Parse(Features([.. asked, "--json", "--top", "3"]).Done().Output)!;
+        var listed = json["features"]!.AsArray();
+        Assert.Equal(3, (int)json["position"]!);
+        Assert.Equal(["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"], listed.Select(f => (string)f!["site"]!).Distinct().Order());
+        Assert.All(listed.CountBy(f => (string)f!["site"]!), site => Assert.InRange(site.Value, 1, 3));
+        Assert.All(listed, f => Assert.Equal(10, f!["promoted"]!.AsArray().Count));
+        Assert.All(listed, f => Assert.Null(f!["firing_rate"]));
+        var file = _directory["active.parquet"];
+        var output = Features([.. asked, "--position", "1", "--against", "abd", "--out", file]).Done().Output;
+        Assert.Contains("prompt   0 '<|endoftext|>'  1 'a'", output);
+        Assert.Contains("against  0 '<|endoftext|>'  1 'a'", output);
+        Assert.Contains("Active at 1 'a'", output);
+        Assert.Contains("change of norm", output);
+        Assert.Contains($"wrote {file}", output);
+        Features([.. asked, "--out", file]).Failed(1, file, "--force");
+        var strongest = listed.First(f => (string)f!["site"]! == "blocks.1.hook_resid_pre")!;
+        var name = $"1:{(int)strongest["feature"]!}";
+        var shaded = Features("--prompt", "abc", "--show", name, "--against", "abd").Done().Output;
+        Assert.Contains($"feature  {name}", shaded);
+        Assert.Contains($"3 'c' {Screen.Number((float)strongest["activation"]!)}", shaded);
+        Assert.Contains("against", shaded);
+        Assert.DoesNotContain('\u001b', shaded);
+    }
+
+    [Fact]
+    public void Features_that_fire_often_are_hidden_by_what_the_text_said()
+    {
+        Features("--prompt", "abc", "--hide-dense", "0.1").Failed(1, "has no features.parquet", "--text FILE");
+        Read().Done();
+        JsonArray Listed(params string[] more) =>
+            JsonNode.Parse(Features(["--prompt", "abc", "--json", "--top", "1000", .. more]).Done().Output)!["features"]!.AsArray();
+        var all = Listed();
+        var rates = _collected.Table.ReadAll().ToDictionary(f => (f.Site, f.Feature), f => (float)f.FiringRate);
+        Assert.All(all, f => Assert.Equal(rates[((string)f!["site"]!, (int)f["feature"]!)], (float)f["firing_rate"]!));
+        var limit = rates.Values.Order().ElementAt(rates.Count / 2);
+        var few = Listed("--hide-dense", $"{limit}");
+        Assert.Equal(all.Where(f => (float)f!["firing_rate"]! <= limit).Select(f => f!.ToJsonString()), few.Select(f => f!.ToJsonString()));
+        Assert.InRange(few.Count, 1, all.Count - 1);
+    }
+
     private List<string?> Asked(string sql)
     {
         using var result = new RunQuery([_directory["run"]]).Execute(sql);
@@ -132,6 +176,14 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     [InlineData("--tokens has no meaning with --show", "--show", "0:1", "--tokens", "5")]
     [InlineData("--force has no meaning with --search", "--search", "a", "--force")]
     [InlineData("--sites has no meaning with --show", "--show", "0:1", "--sites", "resid")]
+    [InlineData("--text and --prompt ask for different things", "--text", "f", "--prompt", "a")]
+    [InlineData("--search and --prompt ask for different things", "--search", "f", "--prompt", "a")]
+    [InlineData("--window has no meaning with --prompt", "--prompt", "a", "--window", "5")]
+    [InlineData("--against has no meaning with --text", "--text", "f", "--against", "a")]
+    [InlineData("--out has no meaning with --text", "--text", "f", "--out", "a")]
+    [InlineData("--position has no meaning with --show", "--prompt", "a", "--show", "0:1", "--position", "1")]
+    [InlineData("--hide-dense cannot be 'x'", "--prompt", "a", "--hide-dense", "x")]
+    [InlineData("--prompt is empty", "--prompt", "")]
     [InlineData("'0-1' is no feature", "--show", "0-1")]
     [InlineData("leave @3 out", "--show", "0:1@3")]
     [InlineData("--search is empty", "--search", " ")]
@@ -145,6 +197,12 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void What_cannot_be_is_told_with_the_fix()
     {
+        var unequal = Features("--prompt", "abc", "--against", "ab");
+        Assert.Equal(1, unequal.Code);
+        Assert.Contains("the prompt has 4 tokens and the other prompt 3", unequal.Error);
+        Features("--prompt", "abc", "--position", "4").Failed(1, "position 4");
+        Features("--prompt", "abc", "--show", "0:40").Failed(2, "no feature 40", "0 to 39");
+        Features("--prompt", "abc", "--sites", "resdi").Failed(1, "no site 'resdi'", "'resid'");
         Features("--show", "0:1").Failed(1, "has no features.parquet", "onnx-attribution features --model", "--text FILE");
         Features("--search", "a").Failed(1, "has no features.parquet", "--text FILE");
         Features("--text", _directory["none.txt"]).Failed(1, _directory["none.txt"], "there is no file");

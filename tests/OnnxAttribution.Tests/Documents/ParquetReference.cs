@@ -20,6 +20,7 @@ internal static class ParquetReference
         Of<CurveRow>(), Of<CircuitRow>(), Of<PromptRow>(), ("mean", Of(MeanColumns.Columns)),
         Of<ClusterRow>(), Of<MemberRow>(), Of<ClusterNodeRow>(),
         Of<ComparedNode>(), Of<ComparedEdge>(),
+        Of<ActiveFeature>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
         ("labels", [.. FeatureLabel.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
     ];

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Store;
@@ -21,6 +22,7 @@ public class RowTableTests
         AreProperties<MemberRow>(MemberRow.Columns);
         AreProperties<ClusterNodeRow>(ClusterNodeRow.Columns);
         AreProperties<PromptRow>(PromptRow.Columns);
+        AreProperties<ActiveFeature>(Columns<ActiveFeature>());
         AreProperties<NodeRow>(NodeTable.Columns);
     }
 
@@ -42,6 +44,14 @@ public class RowTableTests
             new ClusterRow(1, 2, 3, 4, "a", "b"));
         ComesBack(new MemberRow("a", 1, 2) { Silhouette = 3, Similarity = 4, Nearest = 5, Label = "b", Prompt = "c" },
             new MemberRow("a", 1, null));
+        ComesBack(new ActiveFeature("a", 1, "b", 2, 3, 4, 5), new ActiveFeature("a", 1, "b", 2, 3, 4, 5)
+        {
+            FiringRate = 6,
+            Label = "c",
+            AgainstToken = "d",
+            AgainstActivation = 7,
+            ChangeNorm = 8,
+        });
         ComesBack(new ClusterNodeRow(1, "a", 2, 3, 4, 5));
         ComesBack(new CircuitRow("a", "b", 1, "c", 2, 3, 4, 5));
         ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
@@ -124,6 +134,8 @@ public class RowTableTests
         RunDirectory.Annotate(run, ValidationRow.Table, table, new RunAddition());
         Assert.Equal("real", Assert.Single(RunDirectory.ReadRows<ValidationRow>(run, CancellationToken.None)).Model);
     }
+
+    private static StoredColumn[] Columns<TRow>() where TRow : ITableRow<TRow> => TRow.Columns;
 
     private static void AreProperties<TRow>(StoredColumn[] columns)
     {
