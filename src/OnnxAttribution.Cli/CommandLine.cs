@@ -4,6 +4,7 @@ using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Cli.Verbs;
+using OnnxAttribution.Verification;
 
 namespace OnnxAttribution.Cli;
 
@@ -70,7 +71,8 @@ internal static class CommandLine
             (ViewCommand.Create(), "draw a run: as a page, a figure for print, a plot, or for another program")),
         new("Check",
             (ValidateCommand.Create(common), "compare a graph with real interventions"),
-            (SaeCommand.Create(common), "see whether dictionaries fit their model")),
+            (SaeCommand.Create(common), "see whether dictionaries fit their model"),
+            (VerifyCommand.Create(common, Inner), "see whether this install computes what it should, and GPT-2 what was published")),
         new("Ablate",
             (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
         new("Read",
@@ -81,6 +83,13 @@ internal static class CommandLine
         new("Set up",
             (CompletionCommand.Create(), "print a script that completes verbs and options in your shell")),
     ];
+
+    // another command line in this process, whose output stays here
+    private static CommandOutcome Inner(string[] args, CancellationToken cancel)
+    {
+        using StringWriter output = new(), error = new();
+        return new(Run(args, output, error, cancel), output.ToString(), error.ToString());
+    }
 
     private static int Help(ParseResult parsed, IReadOnlyList<VerbGroup> groups, TextWriter output, CancellationToken cancel)
     {

@@ -130,7 +130,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     private string FirstFeatures => run.Circuit.Features.GroupBy(n => (n.Site, n.Position)).Max(g => g.Count()) is > 1 and var most
         ? $"features 0 to {most - 1}" : "features 0";
 
-    private string First => FirstFeatures == "features 0" ? "feature 0" : FirstFeatures;
+    private string First => FirstFeatures == "features 0" ? "feature 0" : "first features";
 
     private string Done => run.Circuit.SetsValues ? "features set" : run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
 

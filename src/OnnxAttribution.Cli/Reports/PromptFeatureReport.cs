@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
-using OnnxAttribution.Cli.Verbs;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using Spectre.Console;
@@ -24,16 +23,12 @@ internal sealed class PromptFeatureReport(PromptFeatures found, IReadOnlyList<Ac
     /// <summary>The feature that the prompt is shaded by; null: a table.</summary>
     public FeatureName? Shown { get; init; }
 
-    public void Print(TextWriter output, FeaturePromptOutput asked, double seconds)
+    /// <param name="written">The file that was written; null: none.</param>
+    public void Print(TextWriter output, string? written, double seconds)
     {
-        if (asked.Json)
-        {
-            Screen.WriteJson(output, ToJson(asked.File, seconds));
-            return;
-        }
         if (Shown is { } shown) PrintShaded(output, shown);
         else PrintTable(output);
-        if (asked.File is { } file)
+        if (written is { } file)
         {
             output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)}): {Screen.Count(found.Rows.Count, "active feature")} "
                 + $"at all {found.Tokens.Count} positions");
@@ -41,13 +36,14 @@ internal sealed class PromptFeatureReport(PromptFeatures found, IReadOnlyList<Ac
         output.WriteLine($"time {seconds:0.00} s");
     }
 
-    private JsonObject ToJson(string? file, double seconds)
+    /// <inheritdoc cref="Print" path="/param"/>
+    public JsonObject ToJson(string? written, double seconds)
     {
         var json = new JsonObject { ["tokens"] = FeatureReport.Array(found.Tokens, t => JsonValue.Create(t)) };
         if (found.AgainstTokens is { } other) json["against_tokens"] = FeatureReport.Array(other, t => JsonValue.Create(t));
         if (Shown is null) json["position"] = Position;
         json["features"] = FeatureReport.Array(rows, Json);
-        json["file"] = file;
+        json["file"] = written;
         json["seconds"] = seconds;
         return json;
     }

@@ -79,7 +79,9 @@ internal sealed class FeaturePromptMode
             report = new(found, found.Of(shown.Feature), new Dictionary<(string, int), IReadOnlyList<string>>()) { Shown = shown };
         }
         line.Dispose();
-        report.Print(invocation.Output, output, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (output.Json) Screen.WriteJson(invocation.Output, report.ToJson(output.File, seconds));
+        else report.Print(invocation.Output, output.File, seconds);
     }
 
     private static void RequireFeature(LoadedModel model, FeatureName shown)

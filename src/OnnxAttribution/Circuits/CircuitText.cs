@@ -69,7 +69,8 @@ internal static class CircuitText
         var text = (at < 0 ? item[(sign + 1)..] : item[(sign + 1)..at]).Trim();
         if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !float.IsFinite(value))
         {
-            throw new CircuitException($"'{Short(text)}' in '{Short(piece)}' of the circuit is no value; write a number, such as 3:953=12@5");
+            throw new CircuitException($"'{Short(text)}' in '{Short(piece)}' of the circuit is no value; write a number, "
+                + "such as 3:953=12@5");
         }
         return (item[..sign] + (at < 0 ? "" : item[at..]), value);
     }

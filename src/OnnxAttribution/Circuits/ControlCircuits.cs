@@ -21,7 +21,8 @@ internal sealed class ControlCircuits
             n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature)));
 
     /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the
-    /// circuit's own, and set to the same values where it sets some; fewer where there are no more. A place has one error, so that the circuit's errors are the control's too.</summary>
+    /// circuit's own, and set to the same values where it sets some; fewer where there are no more. A place has one error, so that the
+    /// circuit's errors are the control's too.</summary>
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)
     {

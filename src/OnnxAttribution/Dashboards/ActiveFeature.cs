@@ -7,14 +7,15 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Position">Token position from 0, BOS counted.</param>
 /// <param name="Token">The token's text there.</param>
 /// <param name="Feature">Its column in the dictionary.</param>
-/// <param name="Activation">f, in the dictionary's units; 0 where only the prompt it is set against has it.</param>
-/// <param name="Norm">f · ‖decoder row‖, in the site's units: how long what it writes is.</param>
-/// <param name="Share">f over the sum of all activations at that site and position (the L1 norm), from 0 to 1.</param>
+/// <param name="Activation">f, in activation units of the dictionary; 0 where only the prompt it is set against has it.</param>
+/// <param name="Norm">f · ‖decoder row‖: how long what it writes is, in units of the site's activations.</param>
+/// <param name="Share">A share, from 0 to 1: f over the sum of all activations at that site and position, their L1 norm.</param>
 /// <remarks>Conmy and Nanda 2024, <i>Activation Steering with SAEs</i>.</remarks>
 public sealed record ActiveFeature(string Site, int Position, string Token, int Feature, float Activation, float Norm, float Share)
     : ITableRow<ActiveFeature>
 {
-    /// <summary>Share of a text's tokens at which it is active, from 0 to 1; NaN where the bundle's features.parquet does not say.</summary>
+    /// <summary>Share of a text's tokens at which it is active, from 0 to 1; NaN where the bundle's features.parquet does not say.
+    /// </summary>
     public float FiringRate { get; init; } = float.NaN;
 
     /// <summary>What it is said to stand for; null: nobody says it.</summary>
@@ -23,11 +24,11 @@ public sealed record ActiveFeature(string Site, int Position, string Token, int 
     /// <summary>Text of the other prompt's token; null without one.</summary>
     public string? AgainstToken { get; init; }
 
-    /// <summary>f there; NaN without another prompt.</summary>
+    /// <summary>f there, in the same activation units; NaN without another prompt.</summary>
     public float AgainstActivation { get; init; } = float.NaN;
 
-    /// <summary>Length of the difference that it writes: (f · scale − f there · scale there) · ‖decoder row‖, below 0 where it is weaker
-    /// here; NaN without another prompt.</summary>
+    /// <summary>Length of the difference that it writes, in units of the site's activations: (f · scale − f there · scale there) ·
+    /// ‖decoder row‖, below 0 where it is weaker here; NaN without another prompt.</summary>
     public float ChangeNorm { get; init; } = float.NaN;
 
     static string ITableRow<ActiveFeature>.Table => "active";
@@ -41,7 +42,8 @@ public sealed record ActiveFeature(string Site, int Position, string Token, int 
         StoredColumn.Of(nameof(Activation), StoredType.Float, "f; 0 where only the other prompt has it"),
         StoredColumn.Of(nameof(Norm), StoredType.Float, "f · ‖decoder row‖, in the site's units"),
         StoredColumn.Of(nameof(Share), StoredType.Float, "of the sum of all activations at that site and position"),
-        StoredColumn.Of(nameof(FiringRate), StoredType.Float, "share of a text's tokens at which it is active; NULL where no text was read"),
+        StoredColumn.Of(nameof(FiringRate), StoredType.Float,
+            "share of a text's tokens at which it is active; NULL where no text was read"),
         StoredColumn.Of(nameof(Label), StoredType.Varchar, "what it is said to stand for; NULL: nobody says it"),
         StoredColumn.Of(nameof(AgainstToken), StoredType.Varchar, "the other prompt's token; NULL without one"),
         StoredColumn.Of(nameof(AgainstActivation), StoredType.Float, "f there; NULL without one"),

@@ -29,6 +29,8 @@ public sealed class PromptFeatures
 
     /// <summary>Runs the prompt once, and the other, and encodes every selected site that has a dictionary.</summary>
     /// <param name="model">Opened at the sites that are asked for.</param>
+    /// <param name="request">The prompts, and what is left out.</param>
+    /// <exception cref="ArgumentNullException">There is no model or no request.</exception>
     /// <exception cref="PromptException">A prompt is empty, or they have different lengths.</exception>
     /// <exception cref="OnnxAttributionException">No selected site has a dictionary, or dense features are to be hidden and the bundle has
     /// no features.parquet that says which these are.</exception>

@@ -72,5 +72,6 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
 
     /// <summary>Tokens as messages show them, in quotes.</summary>
-    internal static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
+    internal static string[] Texts(Tokenizer tokenizer, int[] tokens) =>
+        [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
 }

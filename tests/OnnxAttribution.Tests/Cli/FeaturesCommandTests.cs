@@ -4,6 +4,7 @@ using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Dashboards;
+using OnnxAttribution.Tests.Documents;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -138,6 +139,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Contains("change of norm", output);
         Assert.Contains($"wrote {file}", output);
         Features([.. asked, "--out", file]).Failed(1, file, "--force");
+        Assert.Equal(ParquetReference.Columns("active"), StoredTable.Read(file, default).Columns.Select(c => (c.Name, c.SqlType)));
         var strongest = listed.First(f => (string)f!["site"]! == "blocks.1.hook_resid_pre")!;
         var name = $"1:{(int)strongest["feature"]!}";
         var shaded = Features("--prompt", "abc", "--show", name, "--against", "abd").Done().Output;

@@ -85,7 +85,8 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
         string[] ofTheirOwn =
-            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "compared_nodes", "compared_edges"];
+            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "compared_nodes", "compared_edges",
+                "active"];
         Assert.Equal(Tables.Select(t => t.Data).Concat(ofTheirOwn).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));
         Assert.All(FurtherTables.Names, name => Assert.Contains(name, tables));
