@@ -132,7 +132,8 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
 
     private string First => FirstFeatures == "features 0" ? "feature 0" : "first features";
 
-    private string Done => run.Circuit.SetsValues ? "features set" : run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
+    private string Done => run.Circuit.SetsValues ? "features set" : run.Options.Keep ? "circuit kept"
+        : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
 
     private string Circuit()
     {

@@ -30,8 +30,8 @@ internal sealed class PromptFeatureReport(PromptFeatures found, IReadOnlyList<Ac
         else PrintTable(output);
         if (written is { } file)
         {
-            output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)}): {Screen.Count(found.Rows.Count, "active feature")} "
-                + $"at all {found.Tokens.Count} positions");
+            output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)}): "
+                + $"{Screen.Count(found.Rows.Count, "active feature")} at all {found.Tokens.Count} positions");
         }
         output.WriteLine($"time {seconds:0.00} s");
     }
@@ -83,7 +83,8 @@ internal sealed class PromptFeatureReport(PromptFeatures found, IReadOnlyList<Ac
             output.WriteLine($"no feature is active at position {Position} that is not hidden");
             return;
         }
-        var against = found.AgainstTokens is { } a && a[Position] != found.Tokens[Position] ? $", against {DisplayText.Quoted(a[Position])}" : "";
+        var against = found.AgainstTokens is { } a && a[Position] != found.Tokens[Position]
+            ? $", against {DisplayText.Quoted(a[Position])}" : "";
         string[] compared = IsCompared ? ["#against", "#change of norm"] : [];
         var table = Screen.Table($"Active at {Position} {DisplayText.Quoted(found.Tokens[Position])}{against}",
             ["feature", "#activation", "#norm", "#share", .. compared, "#fires at", "promotes"]);
@@ -119,8 +120,8 @@ internal sealed class PromptFeatureReport(PromptFeatures found, IReadOnlyList<Ac
     private static void Shade(TextWriter output, string lead, IReadOnlyList<string> tokens, Dictionary<int, float> activations, float max)
     {
         float[] at = [.. Enumerable.Range(0, tokens.Count).Select(t => activations.GetValueOrDefault(t))];
-        var active = at.Index().Where(a => a.Item > 0).Select(a => $"{a.Index} {DisplayText.Quoted(tokens[a.Index])} {Screen.Number(a.Item)}")
-            .ToList();
+        var active = at.Index().Where(a => a.Item > 0)
+            .Select(a => $"{a.Index} {DisplayText.Quoted(tokens[a.Index])} {Screen.Number(a.Item)}").ToList();
         var console = Screen.On(output);
         if (active.Count > 0 && console.Profile.Capabilities.ColorSystem != ColorSystem.NoColors)
         {

@@ -16,8 +16,8 @@ internal sealed class FeaturesCommand
     private const string Description = """
         Read a text through the model and write features.parquet into the bundle: for each feature how often and how strongly it is active,
         in which contexts, which tokens it promotes and suppresses, and its nearest neighbours. With --show or --search, read what was
-        written; with --prompt, list what is active on a text. An interrupted run is gone on from by the same command. With --import-labels, name features by what others say of them;
-        --explain-pack and --score-labels let a language model say it.
+        written; with --prompt, list what is active on a text. An interrupted run is gone on from by the same command. With
+        --import-labels, name features by what others say of them; --explain-pack and --score-labels let a language model say it.
 
         Example: onnx-attribution features --model models/tiny --text corpus.txt.gz --tokens 1000000
                  onnx-attribution features --model models/tiny --show 3:263
@@ -43,8 +43,12 @@ internal sealed class FeaturesCommand
     };
     private readonly Option<string?> _sites = ModelOptions.Sites("with --text, --search or --prompt, only these");
     private readonly Option<int?> _tokens = new("--tokens") { Description = "tokens of the text to read; default: all", HelpName = "N" };
-    private readonly Option<int> _top =
-        new("--top") { Description = "strongest contexts per feature; with --prompt: features per site", HelpName = "N", DefaultValueFactory = _ => 20 };
+    private readonly Option<int> _top = new("--top")
+    {
+        Description = "strongest contexts per feature; with --prompt: features per site",
+        HelpName = "N",
+        DefaultValueFactory = _ => 20
+    };
     private readonly Option<int> _window =
         new("--window") { Description = "tokens of a context on either side", HelpName = "N", DefaultValueFactory = _ => 10 };
     private readonly Option<int> _quantiles = new("--quantiles")
@@ -100,8 +104,8 @@ internal sealed class FeaturesCommand
     private Command Made()
     {
         var command = new Command("features",
-            Description) { _model, _text, _show, _search, _prompt.Prompt, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _out, _force,
-            _json };
+            Description) { _model, _text, _show, _search, _prompt.Prompt, _sites, _tokens, _top, _window, _quantiles, _seed, _memory,
+            _out, _force, _json };
         foreach (var option in (Option[])[.. _prompt.Others, .. _labels.Modes]) command.Options.Add(option);
         command.Checks(Contradictions);
         command.Runs((parsed, cancel) =>

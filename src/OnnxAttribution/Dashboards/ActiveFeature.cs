@@ -8,8 +8,8 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Token">The token's text there.</param>
 /// <param name="Feature">Its column in the dictionary.</param>
 /// <param name="Activation">f, in activation units of the dictionary; 0 where only the prompt it is set against has it.</param>
-/// <param name="Norm">f · ‖decoder row‖: how long what it writes is, in units of the site's activations.</param>
-/// <param name="Share">A share, from 0 to 1: f over the sum of all activations at that site and position, their L1 norm.</param>
+/// <param name="Norm">f · ‖decoder row‖: how long what it writes into the site is, in activation units of the model.</param>
+/// <param name="Share">A share, no unit, from 0 to 1: f over the sum of all activations at that site and position, their L1 norm.</param>
 /// <remarks>Conmy and Nanda 2024, <i>Activation Steering with SAEs</i>.</remarks>
 public sealed record ActiveFeature(string Site, int Position, string Token, int Feature, float Activation, float Norm, float Share)
     : ITableRow<ActiveFeature>
@@ -27,7 +27,7 @@ public sealed record ActiveFeature(string Site, int Position, string Token, int 
     /// <summary>f there, in the same activation units; NaN without another prompt.</summary>
     public float AgainstActivation { get; init; } = float.NaN;
 
-    /// <summary>Length of the difference that it writes, in units of the site's activations: (f · scale − f there · scale there) ·
+    /// <summary>Length of the difference that it writes, in activation units of the model: (f · scale − f there · scale there) ·
     /// ‖decoder row‖, below 0 where it is weaker here; NaN without another prompt.</summary>
     public float ChangeNorm { get; init; } = float.NaN;
 

@@ -33,9 +33,11 @@ public sealed partial class LibraryTests : IDisposable
     }
 
     // where the example finds the embedded model
-    private static Verb Dotnet(params string[] args)
+    private Verb Dotnet(params string[] args)
     {
         var start = Packages.Call("dotnet", args, Repository.Root);
+        // what a file is built to, 1 GB, is kept by the file's path, which is another each time
+        start.Environment["XDG_DATA_HOME"] = _directory["data"];
         foreach (var (name, value) in ExampleProgram.NothingStays) start.Environment[name] = value;
         var verb = Verb.Start(start);
         Assert.True(verb.Code == 0, verb.Output + verb.Error);
