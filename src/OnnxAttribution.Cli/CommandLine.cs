@@ -76,6 +76,7 @@ internal static class CommandLine
         new("Ablate",
             (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
         new("Read",
+            (LensCommand.Create(common), "read the residual stream layer by layer, and what adds to a logit directly"),
             (HeadsCommand.Create(common), "explain attention: a run's strongest heads, and a score by pairs of features"),
             (CompareCommand.Create(), "put two runs side by side: what both graphs have, and what one"),
             (QueryCommand.Create(common, exit), "ask a run, or many, in SQL"),

@@ -134,7 +134,7 @@ def tiny():
     ]
     up, down = curve.about["curve"]["up"], curve.about["curve"]["down"]
     value = Golden("tiny-curve")
-    steps.append(curve_step(value, up, down))
+    steps += [curve_step(value, up, down), lens_step()]
     last, site = len(active.about["tokens"]) - 1, "blocks.3.hook_resid_pre"
     rows = [active[f"active/{site}"][i:i + 5] for i in range(0, len(active[f"active/{site}"]), 5)]
     top = sorted((r for r in rows if r[0] == last), key=lambda r: -r[3])[:3]
@@ -168,6 +168,40 @@ def tiny():
     prompts = [{"prompt": "Copyright (C", "target": ")", "id": "a"}, {"prompt": "Copyright [C", "target": "]", "id": "b"},
                {"prompt": "see (a", "target": ")", "id": "c"}]
     return {"name": "tiny", "needs": ["model"], "files": {"prompts.jsonl": "".join(json.dumps(p) + "\n" for p in prompts)}, "steps": steps}
+
+
+def lens_step():
+    lens = Golden("tiny-lens")
+    halves, last = lens.about["halves"], len(lens.about["tokens"]) - 1
+    readings, summands = lens["logit/final"], lens["logit/summands"]
+    strongest = sorted(range(len(summands)), key=lambda i: -abs(summands[i]))[:3]
+    names = [*lens.about["entering"], *(f"{l}.{kind}" for l in range(4) for kind in ("attn", "mlp")), "norm_bias"]
+    assert len(names) == len(summands)
+    return step("lens", "PyTorch, float64", ["lens", "--model", "{work}/tiny", "--prompt", lens.about["prompt"], "--target", ")", "--json"],
+                *(number(f"logit less its mean at {s}", ["readings", {"site": s, "position": last}, "value"],
+                         readings[i * (last + 1) + last], 2e-4) for i, s in enumerate(halves)),
+                *(number(f"of it {names[i]}", ["summands", {"name": names[i]}, "value"], summands[i], 2e-4) for i in strongest),
+                bound("sum less metric", ["miss"], least=-1e-4, most=1e-4))
+
+
+def patch_step():
+    golden = Golden("tiny-patching")
+    tokens, clean, corrupted = len(golden.about["tokens"]), golden["clean"][0], golden["corrupted"][0]
+    values = []
+    for what, hook in (("resid", "hook_resid_pre"), ("z", "attn.hook_z")):
+        found, estimates = golden[f"denoising/{what}/metric"], golden[f"denoising/{what}/estimate"]
+        width = golden.shape(f"denoising/{what}/metric")[1]
+        for i in sorted(range(len(found)), key=lambda i: -abs(found[i] - corrupted))[:3]:
+            layer, place = divmod(i, width)
+            at = {"what": what, "layer": layer, "position" if what == "resid" else "head": place}
+            score = lambda m: (m - corrupted) / (clean - corrupted)
+            name = f"{what} of layer {layer} at {place}" if what == "resid" else f"z of head {layer}.{place}"
+            values += [number(f"score, {name}", ["strongest", at, "score"], score(found[i]), 1e-4),
+                       number(f"estimate, {name}", ["strongest", at, "estimated_score"], estimates[i] / (clean - corrupted), 1e-4)]
+    return step("patch", "PyTorch, float64",
+                ["patch", "--model", "{work}/tiny", "--prompt", golden.about["prompt"], "--patch-prompt", golden.about["patch_prompt"],
+                 "--target", ")", "--foil", "O", "--what", "resid,z", "--estimate", "--top", str(8 * tokens), "--json"],
+                number("clean", ["clean_metric"], clean, 2e-4), number("corrupted", ["corrupted_metric"], corrupted, 2e-4), *values)
 
 
 def curve_step(golden, up, down):

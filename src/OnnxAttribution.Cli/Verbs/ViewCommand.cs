@@ -33,7 +33,7 @@ internal sealed partial class ViewCommand
         ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
     private readonly Option<string?> _figure = new("--figure")
     {
-        Description = "a plot (svg, png, pdf) of the run's strongest nodes, or of what ablate or validate added to it",
+        Description = "a plot (svg, png, pdf) of the run's strongest nodes, of what ablate or validate added to it, or of what lens wrote",
         HelpName = string.Join('|', Drawing.FigureNames)
     };
     private readonly Option<string?> _file = new("--out")

@@ -20,7 +20,13 @@ public readonly record struct MetricRequest(MetricKind Kind = MetricKind.Logit, 
     internal Metric Choose(ActivationCache clean)
     {
         var position = Position ?? clean.Tokens.Count - 1;
-        var logits = clean.Logits(position);
+        return Choose(position, clean.Logits(position));
+    }
+
+    /// <summary>The same by the clean run's logits at the metric's position.</summary>
+    /// <exception cref="AttributionException">The model has no such token.</exception>
+    internal Metric Choose(int position, ReadOnlySpan<float> logits)
+    {
         RequireTokens(logits.Length);
         var target = Target ?? TensorPrimitives.IndexOfMax(logits);
         return new Metric(Kind, position, target, Foil ?? BestBut(target, logits));

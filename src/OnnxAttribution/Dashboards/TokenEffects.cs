@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Autodiff;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -87,10 +88,7 @@ internal sealed class TokenEffects : IDisposable
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"),
             site.Shape![^1]);   // [rows, 1, position, d]
-        var logits = SoftCap.Below(model[ModelBundle.Logits]);
-        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [site]), new Dictionary<Value, Value> { [site] = tangents },
-            [logits]);
-        return new OnnxGraph([site, tangents], [g.Identity(pushed[logits], Output)]);
+        return new OnnxGraph([site, tangents], [g.Identity(FrozenHead.Push(g, model, site, tangents), Output)]);
     }
 
     private (float[] Vector, float Factor) Representative(ReadOnlyMemory<float> sample)

@@ -20,6 +20,7 @@ internal enum Setting
     Edges,
     Estimator,
     ExactDepth,
+    Features,
     Figure,
     FoldLayernorm,
     FoldValueBiases,

@@ -146,6 +146,13 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException DifferentParts(string one, string other) =>
         new($"{one} and {other} differ, and should be the same. Remove the one that is wrong, or leave its dataset out.");
 
+    internal static RunDirectoryException NoLens(string path) =>
+        new($"{path} is no directory of a lens{(Directory.Exists(path) ? ": it has no lens.json" : "")}. To make one, "
+            + $"{new NextStep(StepKind.ReadLens).Words}.")
+        {
+            Next = new NextStep(StepKind.ReadLens)
+        };
+
     internal static RunDirectoryException NoParts(string path) =>
         new($"{path} is a dataset without a whole part. Go on with it until there is one.");
 

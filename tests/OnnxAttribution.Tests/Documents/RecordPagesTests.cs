@@ -19,6 +19,7 @@ public class RecordPagesTests
         page.Section("The mean of a batch", json.MergedRunRecord);
         page.Section("A run of ablate", json.AblationRunRecord, "ablate ");
         page.Section("clusters.json", json.ClusterRecord, "clusters.json ");
+        page.Section("lens.json", json.LensRecord, "lens.json ");
         MadeDocument.Holds("docs/reference/run-json.md", page.ToString());
     }
 }
