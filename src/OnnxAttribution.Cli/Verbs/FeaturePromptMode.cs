@@ -88,8 +88,8 @@ internal sealed class FeaturePromptMode
     {
         var dictionary = model.SelectedSites[0].Dictionary;
         if (dictionary is null || shown.Feature < dictionary.FeatureCount) return;
-        throw new UsageException(
-            $"--show: {model.SelectedSites[0].Site.Name} has no feature {shown.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        throw new UsageException($"--show: {model.SelectedSites[0].Site.Name} has no feature {shown.Feature}; "
+            + $"its features are 0 to {dictionary.FeatureCount - 1}");
     }
 }
 

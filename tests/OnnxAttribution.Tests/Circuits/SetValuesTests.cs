@@ -76,7 +76,8 @@ public sealed class SetValuesTests : IDisposable
         var site = model.Selected[0];
         Assert.Equal((7f, null), (Of(1, 5), Of(1, 6)));
         Assert.Equal((6f, 3f), (Of(2, 5), Of(2, 1)));
-        float? Of(int position, int feature) => circuit.At(site, position) is var at ? at.Values![Array.IndexOf(at.Features, feature)] : null;
+        float? Of(int position, int feature) =>
+            circuit.At(site, position) is var at ? at.Values![Array.IndexOf(at.Features, feature)] : null;
     }
 
     [Theory]

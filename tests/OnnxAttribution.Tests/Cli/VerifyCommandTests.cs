@@ -64,7 +64,8 @@ public sealed class VerifyCommandTests : IDisposable
     {
         File.WriteAllText(_directory["own.json"], """
             {"groups":[{"name":"mine","needs":["model"],"steps":[
-              {"id":"none","source":"x","command":["graph","--model","{model}","--prompt","a","--target","a b c","--out","{work}/g"],"values":[]},
+              {"id":"none","source":"x","values":[],
+               "command":["graph","--model","{model}","--prompt","a","--target","a b c","--out","{work}/g"]},
               {"id":"lacks","source":"x","command":["features","--model","{model}","--prompt","a","--json"],
                "values":[{"what":"a","path":["nothing",0]},{"what":"text","path":["tokens",1],"text":"a"},
                 {"what":"least","path":["tokens","#"],"at_least":3},{"what":"most","path":["tokens","#"],"at_most":2}]}]}]}
@@ -100,7 +101,8 @@ public sealed class VerifyCommandTests : IDisposable
                 "'../x' is no name")])
         {
             File.WriteAllText(_directory["bad.json"], json);
-            Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["bad.json"]).Failed(1, _directory["bad.json"], words);
+            Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["bad.json"])
+                .Failed(1, _directory["bad.json"], words);
         }
         Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["missing.json"]).Failed(1, "missing.json");
     }
