@@ -134,7 +134,7 @@ def tiny():
     ]
     up, down = curve.about["curve"]["up"], curve.about["curve"]["down"]
     value = Golden("tiny-curve")
-    steps += [curve_step(value, up, down), lens_step()]
+    steps += [curve_step(value, up, down), lens_step(), patch_step()]
     last, site = len(active.about["tokens"]) - 1, "blocks.3.hook_resid_pre"
     rows = [active[f"active/{site}"][i:i + 5] for i in range(0, len(active[f"active/{site}"]), 5)]
     top = sorted((r for r in rows if r[0] == last), key=lambda r: -r[3])[:3]

@@ -69,6 +69,7 @@ internal enum Setting
     TopErrors,
     TopNodes,
     Validate,
+    What,
     Window,
     ZeroPositions,
 }

@@ -10,6 +10,7 @@ namespace OnnxAttribution.Model;
 public sealed class ActivationCache : IDisposable
 {
     private readonly DeviceTensor?[] _sites;
+    private readonly Dictionary<string, DeviceTensor> _hooks = [];
     private readonly Dictionary<int, float[]> _logits = [];
     private bool _isDisposed;
 
@@ -100,6 +101,24 @@ public sealed class ActivationCache : IDisposable
     {
         _isDisposed = true;
         foreach (var x in _sites) x?.Dispose();
+        foreach (var x in _hooks.Values) x.Dispose();
+    }
+
+    /// <summary>A hook's tensor, [1, …]; computed from the sites when it is first asked for, and kept.</summary>
+    /// <exception cref="AttributionException">An activation overflows.</exception>
+    /// <exception cref="ObjectDisposedException">The activations are freed.</exception>
+    internal DeviceTensor HookValue(HookTensor hook)
+    {
+        if (hook.Site is { } site) return Value(site);
+        RequireAlive();
+        if (_hooks.TryGetValue(hook.Name, out var known)) return known;
+        var steps = HookSteps.Of(Model);
+        var step = steps.Step(hook.Value, [.. steps.Sites]);
+        DeviceTensor[] reads = [.. step.Reads.Select(r => _sites[steps.Sites.ToList().IndexOf(r)]!)];
+        var value = steps.Run(step, reads, (TokenArray, 1), 0);
+        _hooks.Add(hook.Name, value);
+        FiniteValues.Require(value.Floats(), $"the activations of {hook.Name}");
+        return value;
     }
 
     internal DeviceTensor Value(int index)

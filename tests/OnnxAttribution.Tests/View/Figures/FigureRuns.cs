@@ -73,6 +73,29 @@ internal static class FigureRuns
         return RowTable.Of(rows);
     }
 
+    /// <summary>A directory of activation patching, of streams and heads, with a hostile token and a score that is NULL.</summary>
+    public static string Patching(TemporaryDirectory at)
+    {
+        var rows = new List<PatchRow>();
+        for (var i = 0; i < 4; i++)
+        {
+            rows.Add(new PatchRow("resid", "a", i / 2, null, i % 2, Hostile, null, i - 1.5, i, double.NaN));
+            rows.AddRange(((string[])["z", "v"]).Select(w => new PatchRow(w, "b", i / 2, i % 2, null, null, null, i - 1, i, double.NaN)));
+            rows.Add(new PatchRow("q", "c", i / 2, i % 2, 1, null, null, i == 3 ? double.NaN : i, i, double.NaN));
+        }
+        var record = new PatchRecord
+        {
+            What = ["resid", "z", "v", "q"],
+            Direction = "noising",
+            Metric = "logit",
+            Tokens = [Hostile, null],
+            Prompts = [new(Hostile, Hostile, "b", "c", null, 1, 0)],
+            Model = Hostile,
+        };
+        PatchDirectory.Write(at["patching"], force: true, record, RowTable.Of(rows), TestContext.Current.CancellationToken);
+        return at["patching"];
+    }
+
     /// <summary>Two prompts, one panel per rule, random circuits; one prompt's ratios are NULL at one size.</summary>
     public static StoredTable Faithfulness()
     {
