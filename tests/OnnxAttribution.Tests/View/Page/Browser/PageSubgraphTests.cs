@@ -46,6 +46,27 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(page.Boxes()).ToHaveCountAsync(3);
     });
 
+    [Theory, InlineData(6), InlineData(20), InlineData(60)]
+    public Task No_edge_between_boxes_lies_behind_a_box(int pins)
+    {
+        int[] chosen = [.. Enumerable.Range(0, Picture.Metric).OrderByDescending(i => Math.Abs(Picture.Nodes[i].Effect)).Take(pins)];
+        // a group stands where the last of its nodes does, and what its first leads to lies lower
+        int Row(int i) => Picture.Sites.Index().First(s => s.Item == Picture.Nodes[i].Site).Index;
+        var (first, last) = (chosen.MinBy(Row), chosen.MaxBy(Row));
+        int[] others = [.. chosen.Except([first, last])];
+        var leadBack = Picture.Edges.Where(e => (e.Up == first || e.Up == last) && others.Contains(e.Down) && Row(e.Down) <= Row(last))
+            .Select(e => e.Down).Distinct().Count();
+        Assert.True(pins < 20 || leadBack > 0);
+        return browser.Visit(pages.File, async page =>
+        {
+            await Assertions.Expect(page.Boxes()).ToHaveCountAsync(pins);   // the group, the others, the metric
+            var (faults, back) = await page.BoardEdges();
+            Assert.Empty(faults);
+            Assert.Equal(leadBack, back);
+            Assert.True(await page.Locator("path.sum").CountAsync() > 0);
+        }, new(Hash: $"pins={string.Join(',', chosen.Select(Name))}&group={Name(first)},{Name(last)}|both"));
+    }
+
     [Fact]
     public Task All_of_it_goes_by_keyboard_and_can_be_undone() => browser.Visit(pages.File, async page =>
     {
