@@ -22,6 +22,7 @@ internal static class StepCommand
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.SplitHeads => "graph --heads --out RUN",
         StepKind.NameOutputs => "graph --targets top:10 --out RUN",
+        StepKind.FollowDirection => "lens --model BUNDLE --prompt TEXT --along FEATURE --out DIR",
         StepKind.ReadLens => "lens --model BUNDLE --prompt TEXT --out DIR",
         StepKind.SplitScore => "heads RUN --head LAYER.HEAD",
         StepKind.PatchActivations => "patch --prompt TEXT --patch-prompt TEXT --out DIR",

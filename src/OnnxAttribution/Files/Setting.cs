@@ -7,6 +7,7 @@ internal enum Setting
     Ablation,
     Aggregate,
     Align,
+    Along,
     CenterUnembed,
     CenterWritingWeights,
     Certify,

@@ -22,7 +22,7 @@ internal sealed class LensFeatures(LoadedModel model, LensPass pass, int positio
                 Settings = [Setting.Sites, Setting.Features]
             };
         }
-        if (sites.FirstOrDefault(s => s.Site.Kind is SiteKind.Normalized or SiteKind.MlpIn) is { } read)
+        if (sites.FirstOrDefault(s => !IsOfStream(s.Site) && s.Site.Kind != SiteKind.Z) is { } read)
         {
             throw new AttributionException($"{read.Site} is read by an MLP and is no part of the residual stream; name other sites")
             {
@@ -34,6 +34,9 @@ internal sealed class LensFeatures(LoadedModel model, LensPass pass, int positio
 
     /// <summary>Selected sites that have a dictionary.</summary>
     public static IEnumerable<SelectedSite> Sites(LoadedModel model) => model.SelectedSites.Where(s => s.Dictionary is not null);
+
+    /// <summary>Whether a site's vectors are directions of the residual stream.</summary>
+    public static bool IsOfStream(Site site) => site.Kind is not (SiteKind.Z or SiteKind.Normalized or SiteKind.MlpIn);
 
     /// <summary>Each site's parts, features by falling size.</summary>
     /// <param name="direction">[d], of the stream.</param>

@@ -54,6 +54,21 @@ internal sealed class LensHead : IDisposable
     /// biases of the last norm and of the unembedding are left.</summary>
     public float[] OfZeros => _zero.Value;
 
+    /// <summary>Whether a number that is added to all of the stream's entries changes what is read of it: a LayerNorm takes the mean out.
+    /// </summary>
+    public bool ReadsMean
+    {
+        get
+        {
+            var random = new Random(0);
+            float[] at = [.. Enumerable.Range(0, Width).Select(_ => random.NextSingle() - 0.5f)];
+            using var result = Read(at, (float[])[.. Enumerable.Repeat(1f, Width), .. at], 1);
+            var (read, zero) = (result.Copy(Below), OfZeros);
+            double Moved(int row) => Enumerable.Range(0, Vocabulary).Max(i => Math.Abs((double)read[(row * Vocabulary) + i] - zero[i]));
+            return Moved(0) > 1e-3 * Moved(1);
+        }
+    }
+
     /// <summary>Logits of streams as the model has them, each by its own scale.</summary>
     /// <param name="x">[rows, d].</param>
     /// <returns><see cref="Below"/> and <see cref="Logits"/>, [rows, vocabulary].</returns>

@@ -111,18 +111,21 @@ public sealed class LensRun
     /// <exception cref="AttributionException">As <see cref="Find"/>.</exception>
     internal static LensRun Of(LoadedModel model, PromptRunRecord run, LensRequest request, IProgress<string>? progress)
     {
-        var metric = request.Metric with
-        {
-            Position = request.Metric.Position ?? run.Position,
-            Target = request.Metric.Target ?? run.TargetId,
-            Foil = request.Metric.Foil ?? run.FoilId,
-        };
+        var metric = MetricOf(run, request.Metric);
         var lens = Finder(model, metric.Kind, request.Lens).Find([.. run.Tokens!], metric, progress);
         return new LensRun(model, request with { Metric = metric }, run.PrependBos ?? false, [lens])
         {
             Task = new PromptTask(run.Prompt ?? "")
         };
     }
+
+    /// <summary>A metric of which what is left open is the run's.</summary>
+    internal static MetricRequest MetricOf(PromptRunRecord run, MetricRequest asked) => asked with
+    {
+        Position = asked.Position ?? run.Position,
+        Target = asked.Target ?? run.TargetId,
+        Foil = asked.Foil ?? run.FoilId,
+    };
 
     // the metric before the graph: it may be wrong for any model
     private static LensFinder Finder(LoadedModel model, MetricKind kind, LensOptions options)

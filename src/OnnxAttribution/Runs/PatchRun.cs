@@ -111,6 +111,7 @@ public sealed class PatchRun
     /// <param name="mode">What is done where a sweep is there already.</param>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written; nothing is left behind.</exception>
     /// <exception cref="Tokenizers.TokenizerException">The model's tokenizer is missing or damaged.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token id is negative, as no prompt's is.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled; nothing is left behind.</exception>
     public void Write(string path, WriteMode mode = WriteMode.CreateNew) =>
         PatchDirectory.Write(path, mode == WriteMode.Replace, Record(), RowTable.Of(Rows()), _model.Context.Cancel);

@@ -32,26 +32,8 @@ internal static class LensDirectory
         return (record, RowTable.Read<TRow>(StoredTable.Read(file, cancel), file));
     }
 
-    /// <summary>The record.</summary>
-    /// <inheritdoc cref="Read" path="/exception"/>
-    public static LensRecord ReadRecord(string path)
-    {
-        var file = Path.Combine(path, RecordFile);
-        if (!File.Exists(file)) throw RunDirectoryException.NoLens(path);
-        try
-        {
-            return JsonSerializer.Deserialize(RegularFile.ReadAllText(file), RunJson.Default.LensRecord)
-                ?? throw new JsonException("it is empty");
-        }
-        catch (JsonException e)
-        {
-            throw RunDirectoryException.Corrupt(file, JsonFault.Words(e), e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw RunDirectoryException.Unreadable(file, e);
-        }
-    }
+    /// <inheritdoc cref="TableDirectory.ReadRecord"/>
+    public static LensRecord ReadRecord(string path) => s_directory.ReadRecord(path, RunJson.Default.LensRecord, StepKind.ReadLens);
 
     // as view names it where nothing else is asked for
     private static bool IsFigure(string path) => File.Exists(path) && Path.GetExtension(path) is ".svg" or ".png" or ".pdf"

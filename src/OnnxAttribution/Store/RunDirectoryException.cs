@@ -152,11 +152,10 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException DifferentParts(string one, string other) =>
         new($"{one} and {other} differ, and should be the same. Remove the one that is wrong, or leave its dataset out.");
 
-    internal static RunDirectoryException NoLens(string path) =>
-        new($"{path} is no directory of a lens{(Directory.Exists(path) ? ": it has no lens.json" : "")}. To make one, "
-            + $"{new NextStep(StepKind.ReadLens).Words}.")
+    internal static RunDirectoryException NoTables(string path, string what, string file, NextStep maker) =>
+        new($"{path} is no directory of {what}{(Directory.Exists(path) ? $": it has no {file}" : "")}. To make one, {maker.Words}.")
         {
-            Next = new NextStep(StepKind.ReadLens)
+            Next = maker
         };
 
     internal static RunDirectoryException NoParts(string path) =>

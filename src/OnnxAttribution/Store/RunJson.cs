@@ -11,7 +11,7 @@ namespace OnnxAttribution.Store;
 [JsonSerializable(typeof(GraphRunRecord)), JsonSerializable(typeof(MergedRunRecord)), JsonSerializable(typeof(AblationRunRecord))]
 [JsonSerializable(typeof(RunAddition)), JsonSerializable(typeof(CircuitMetadata)), JsonSerializable(typeof(CurveMetadata))]
 [JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord)), JsonSerializable(typeof(ClusterRecord))]
-[JsonSerializable(typeof(LensRecord))]
+[JsonSerializable(typeof(LensRecord)), JsonSerializable(typeof(TraceRecord))]
 [JsonSerializable(typeof(PatchRecord))]
 internal sealed partial class RunJson : JsonSerializerContext
 {

@@ -1,5 +1,7 @@
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -56,6 +58,27 @@ internal sealed class TableDirectory(string what, string recordFile, IReadOnlyLi
         catch (Exception e) when (e is DuckDbException or IOException or UnauthorizedAccessException)
         {
             throw RunDirectoryException.Unwritable(path, e);
+        }
+    }
+
+    /// <summary>The record of such a directory.</summary>
+    /// <param name="maker">What makes one.</param>
+    /// <exception cref="RunDirectoryException">There is none, or it is damaged.</exception>
+    public T ReadRecord<T>(string path, JsonTypeInfo<T> type, StepKind maker) where T : class
+    {
+        var file = Path.Combine(path, recordFile);
+        if (!File.Exists(file)) throw RunDirectoryException.NoTables(path, what, recordFile, new NextStep(maker));
+        try
+        {
+            return JsonSerializer.Deserialize(RegularFile.ReadAllText(file), type) ?? throw new JsonException("it is empty");
+        }
+        catch (JsonException e)
+        {
+            throw RunDirectoryException.Corrupt(file, JsonFault.Words(e), e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RunDirectoryException.Unreadable(file, e);
         }
     }
 

@@ -39,6 +39,11 @@ public sealed class ForeignVerbsTests : IDisposable
         Assert.Contains("72 features of 3 sites",
             Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
         Verb.Run("view", run, "--force").Done();
+        var lens = JsonNode.Parse(Verb.Run("lens", "--model", foreign.Bundle, "--prompt", "Hello", "--features", "--json").Done().Output)!;
+        Assert.InRange((double)lens["miss"]!, 0, 1e-5);
+        Assert.Equal(5, lens["summands"]!.AsArray().Count(s => (string)s!["kind"]! is "embed" or "attn" or "mlp"));
+        var trace = Verb.Run("lens", "--model", foreign.Bundle, "--prompt", "Hello", "--along", "1.resid_post:3", "--json").Done().Output;
+        Assert.InRange((double)JsonNode.Parse(trace)!["miss"]!, 0, 1e-5);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal static class ParquetReference
         Of<TargetRow>(), Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(), Of<PromptRow>(), ("mean", Of(MeanColumns.Columns)),
         Of<ClusterRow>(), Of<MemberRow>(), Of<ClusterNodeRow>(),
-        Of<LensRow>(), Of<LensTokenRow>(), Of<SummandRow>(), Of<PatchRow>(),
+        Of<LensRow>(), Of<LensTokenRow>(), Of<SummandRow>(), Of<TraceRow>(), Of<TraceHeadRow>(), Of<TraceFeatureRow>(), Of<PatchRow>(),
         Of<ComparedNode>(), Of<ComparedEdge>(),
         Of<ActiveFeature>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),

@@ -80,6 +80,14 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal(ParquetReference.Columns("patching"), stored.Columns.Select(c => (c.Name, c.SqlType)));
     }
 
+    [Theory, InlineData("trace"), InlineData("trace_heads"), InlineData("trace_features")]
+    public void A_table_of_a_trace_has_the_columns_of_its_record(string table)
+    {
+        Make("docs/guides/lens.md", "--out runs/trace");
+        var stored = StoredTable.Read(world.PathOf($"runs/trace/{table}.parquet"), cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
+    }
+
     [Theory, InlineData("compared_nodes"), InlineData("compared_edges")]
     public void A_table_of_a_comparison_has_the_columns_of_its_record(string table)
     {
@@ -101,8 +109,8 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
         string[] ofTheirOwn =
-            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "lens", "lens_tokens", "summands", "patching",
-                "compared_nodes", "compared_edges", "active"];
+            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "lens", "lens_tokens", "summands",
+                "trace", "trace_heads", "trace_features", "patching", "compared_nodes", "compared_edges", "active"];
         Assert.Equal(Tables.Select(t => t.Data).Concat(ofTheirOwn).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));
         Assert.All(FurtherTables.Names, name => Assert.Contains(name, tables));

@@ -73,6 +73,37 @@ internal static class FigureRuns
         return RowTable.Of(rows);
     }
 
+    /// <summary>A directory of a lens, of a prompt of hostile tokens, with heads.</summary>
+    public static string Lens(TemporaryDirectory at)
+    {
+        var record = new LensRecord
+        {
+            Prompt = Hostile,
+            TokenStrings = [Hostile, Hostile],
+            Metric = "logit-diff",
+            Position = 1,
+            Target = Hostile,
+            Foil = Hostile,
+            Scale = "final",
+            Value = 2,
+            Sum = 2,
+            Miss = 0,
+            Model = Hostile,
+        };
+        string[] sites = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid", "blocks.0.hook_resid_post"];
+        var readings = sites.Select((s, i) => new LensRow(s, i / 2.0, 1, Hostile, i == 1 ? double.NaN : i - 0.5));
+        var summands = Enumerable.Range(0, 3).Select(i => new SummandRow("attn", $"{i}.attn", null, i, null, null, float.NaN, 1 - i))
+            .Append(new SummandRow("head", "0.0", "0.attn", 0, 0, null, float.NaN, -2))
+            .Append(new SummandRow("head", "0.1", "0.attn", 0, 1, null, float.NaN, 3));
+        var tables = new Dictionary<string, StoredTable>
+        {
+            [LensRow.Table] = RowTable.Of(readings),
+            [SummandRow.Table] = RowTable.Of(summands),
+        };
+        LensDirectory.Write(at["lens"], true, new(LensDirectory.ToObject(record), tables), TestContext.Current.CancellationToken);
+        return at["lens"];
+    }
+
     /// <summary>A directory of activation patching, of streams and heads, with a hostile token and a score that is NULL.</summary>
     public static string Patching(TemporaryDirectory at)
     {
