@@ -48,7 +48,7 @@ public sealed record ActiveFeature(string Site, int Position, string Token, int 
         StoredColumn.Of(nameof(AgainstToken), StoredType.Varchar, "the other prompt's token; NULL without one"),
         StoredColumn.Of(nameof(AgainstActivation), StoredType.Float, "f there; NULL without one"),
         StoredColumn.Of(nameof(ChangeNorm), StoredType.Float,
-            "the difference of both activations, times ‖decoder row‖: below 0 where it is weaker here; NULL without another prompt"),
+            "difference of the activations · ‖decoder row‖: below 0 where it is weaker here; NULL without another prompt"),
     ];
 
     void ITableRow<ActiveFeature>.AddTo(StoredTable table) => table.Add(Site, Position, Token, Feature, Activation, Norm, Share, FiringRate,
