@@ -24,6 +24,7 @@ internal static class StepCommand
         StepKind.NameOutputs => "graph --targets top:10 --out RUN",
         StepKind.ReadLens => "lens --model BUNDLE --prompt TEXT --out DIR",
         StepKind.SplitScore => "heads RUN --head LAYER.HEAD",
+        StepKind.PatchActivations => "patch --prompt TEXT --patch-prompt TEXT --out DIR",
         StepKind.TraceCurve => "ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
         _ => $"validate {step.Path ?? "RUN"}",
     };

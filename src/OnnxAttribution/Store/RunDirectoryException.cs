@@ -130,6 +130,12 @@ public sealed class RunDirectoryException : OnnxAttributionException
             Settings = [Setting.Out]
         };
 
+    internal static RunDirectoryException NoPatching(string path, string record)
+    {
+        var step = new NextStep(StepKind.PatchActivations);
+        return new($"{path} holds no activation patching: it has no {record}. To make some, {step.Words}.") { Next = step };
+    }
+
     internal static RunDirectoryException Foreign(string path, string what) =>
         new($"{path} holds something else than {what}, and is not replaced. Choose another directory.") { Settings = [Setting.Out] };
 

@@ -12,6 +12,7 @@ namespace OnnxAttribution.Store;
 [JsonSerializable(typeof(RunAddition)), JsonSerializable(typeof(CircuitMetadata)), JsonSerializable(typeof(CurveMetadata))]
 [JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord)), JsonSerializable(typeof(ClusterRecord))]
 [JsonSerializable(typeof(LensRecord))]
+[JsonSerializable(typeof(PatchRecord))]
 internal sealed partial class RunJson : JsonSerializerContext
 {
     /// <summary>Prompts stay readable: only what JSON demands is escaped.</summary>
@@ -35,6 +36,13 @@ internal sealed partial class RunJson : JsonSerializerContext
 
     /// <summary>What clusters.json is.</summary>
     public static JsonObject ToObject(ClusterRecord record) => JsonSerializer.SerializeToNode(record, Default.ClusterRecord)!.AsObject();
+
+    /// <summary>What patching.json is.</summary>
+    public static JsonObject ToObject(PatchRecord record) => JsonSerializer.SerializeToNode(record, Default.PatchRecord)!.AsObject();
+
+    /// <summary>The record of a patching.json.</summary>
+    /// <exception cref="JsonException">A value is not what it has to be, or is missing.</exception>
+    public static PatchRecord ToPatchRecord(JsonObject json) => json.Deserialize(Default.PatchRecord)!;
 
     /// <summary>The record of a run.json.</summary>
     /// <exception cref="JsonException">A value is not what it has to be.</exception>

@@ -11,8 +11,8 @@ internal static partial class SourceTree
     public static IReadOnlyList<string> Rooms { get; } =
     [
         "Files", "Print", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Hub", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model",
-        "Texts", "Attribution", "Ablation", "Circuits", "Curves", "Lenses", "Validation", "Clusters", "Store", "Comparison", "Runs",
-        "Dashboards", "Preflight", "View", "View.Figures", "View.Page", "View.Live", "View.Formats",
+        "Texts", "Attribution", "Ablation", "Circuits", "Curves", "Lenses", "Validation", "Patching", "Clusters", "Store", "Comparison",
+        "Runs", "Dashboards", "Preflight", "View", "View.Figures", "View.Page", "View.Live", "View.Formats",
     ];
 
     /// <summary>The room of a file of the library, by the folders of its path; the folder's own name where it is no room.</summary>

@@ -19,7 +19,7 @@ internal static class ParquetReference
         Of<TargetRow>(), Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(), Of<PromptRow>(), ("mean", Of(MeanColumns.Columns)),
         Of<ClusterRow>(), Of<MemberRow>(), Of<ClusterNodeRow>(),
-        Of<LensRow>(), Of<LensTokenRow>(), Of<SummandRow>(),
+        Of<LensRow>(), Of<LensTokenRow>(), Of<SummandRow>(), Of<PatchRow>(),
         Of<ComparedNode>(), Of<ComparedEdge>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
         ("labels", [.. FeatureLabel.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),

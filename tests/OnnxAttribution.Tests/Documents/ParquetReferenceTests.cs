@@ -72,6 +72,14 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
     }
 
+    [Fact]
+    public void The_table_of_patching_has_the_columns_of_its_record()
+    {
+        Make("docs/guides/patch.md", "runs/patched");
+        var stored = StoredTable.Read(world.PathOf("runs/patched/patching.parquet"), cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(ParquetReference.Columns("patching"), stored.Columns.Select(c => (c.Name, c.SqlType)));
+    }
+
     [Theory, InlineData("compared_nodes"), InlineData("compared_edges")]
     public void A_table_of_a_comparison_has_the_columns_of_its_record(string table)
     {
@@ -93,7 +101,7 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
         string[] ofTheirOwn =
-            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "lens", "lens_tokens", "summands",
+            ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes", "lens", "lens_tokens", "summands", "patching",
                 "compared_nodes", "compared_edges"];
         Assert.Equal(Tables.Select(t => t.Data).Concat(ofTheirOwn).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));

@@ -20,6 +20,7 @@ public class RecordPagesTests
         page.Section("A run of ablate", json.AblationRunRecord, "ablate ");
         page.Section("clusters.json", json.ClusterRecord, "clusters.json ");
         page.Section("lens.json", json.LensRecord, "lens.json ");
+        page.Section("patching.json", json.PatchRecord, "patching.json ");
         MadeDocument.Holds("docs/reference/run-json.md", page.ToString());
     }
 }

@@ -20,6 +20,7 @@ public class RowTableTests
         AreProperties<ClusterRow>(ClusterRow.Columns);
         AreProperties<MemberRow>(MemberRow.Columns);
         AreProperties<ClusterNodeRow>(ClusterNodeRow.Columns);
+        AreProperties<PatchRow>(PatchRow.Columns);
         AreProperties<PromptRow>(PromptRow.Columns);
         AreProperties<NodeRow>(NodeTable.Columns);
     }
@@ -47,6 +48,8 @@ public class RowTableTests
         ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
         ComesBack(new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "key", 7, 8),
             new HeadRow("a", 1, -1, "metric", 3, null, null, null, "around", float.NaN, 8));
+        ComesBack(new PatchRow("z", "a", 1, 2, 3, "b", "c", 4, 5, 6),
+            new PatchRow("resid", "a", 1, null, null, null, null, double.NaN, 5, double.NaN));
         ComesBack(new ScorePairRow(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), new ScorePairRow(1, 2, 3, 4, null, -1, float.NaN, 8, 9, 10));
     }
 

@@ -73,6 +73,60 @@ internal static class FigureRuns
         return RowTable.Of(rows);
     }
 
+    /// <summary>A directory of a lens, of a prompt of hostile tokens, with heads.</summary>
+    public static string Lens(TemporaryDirectory at)
+    {
+        var record = new LensRecord
+        {
+            Prompt = Hostile,
+            TokenStrings = [Hostile, Hostile],
+            Metric = "logit-diff",
+            Position = 1,
+            Target = Hostile,
+            Foil = Hostile,
+            Scale = "final",
+            Value = 2,
+            Sum = 2,
+            Miss = 0,
+            Model = Hostile,
+        };
+        string[] sites = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid", "blocks.0.hook_resid_post"];
+        var readings = sites.Select((s, i) => new LensRow(s, i / 2.0, 1, Hostile, i == 1 ? double.NaN : i - 0.5));
+        var summands = Enumerable.Range(0, 3).Select(i => new SummandRow("attn", $"{i}.attn", null, i, null, null, float.NaN, 1 - i))
+            .Append(new SummandRow("head", "0.0", "0.attn", 0, 0, null, float.NaN, -2))
+            .Append(new SummandRow("head", "0.1", "0.attn", 0, 1, null, float.NaN, 3));
+        var tables = new Dictionary<string, StoredTable>
+        {
+            [LensRow.Table] = RowTable.Of(readings),
+            [SummandRow.Table] = RowTable.Of(summands),
+        };
+        LensDirectory.Write(at["lens"], true, new(LensDirectory.ToObject(record), tables), TestContext.Current.CancellationToken);
+        return at["lens"];
+    }
+
+    /// <summary>A directory of activation patching, of streams and heads, with a hostile token and a score that is NULL.</summary>
+    public static string Patching(TemporaryDirectory at)
+    {
+        var rows = new List<PatchRow>();
+        for (var i = 0; i < 4; i++)
+        {
+            rows.Add(new PatchRow("resid", "a", i / 2, null, i % 2, Hostile, null, i - 1.5, i, double.NaN));
+            rows.AddRange(((string[])["z", "v"]).Select(w => new PatchRow(w, "b", i / 2, i % 2, null, null, null, i - 1, i, double.NaN)));
+            rows.Add(new PatchRow("q", "c", i / 2, i % 2, 1, null, null, i == 3 ? double.NaN : i, i, double.NaN));
+        }
+        var record = new PatchRecord
+        {
+            What = ["resid", "z", "v", "q"],
+            Direction = "noising",
+            Metric = "logit",
+            Tokens = [Hostile, null],
+            Prompts = [new(Hostile, Hostile, "b", "c", null, 1, 0)],
+            Model = Hostile,
+        };
+        PatchDirectory.Write(at["patching"], force: true, record, RowTable.Of(rows), TestContext.Current.CancellationToken);
+        return at["patching"];
+    }
+
     /// <summary>Two prompts, one panel per rule, random circuits; one prompt's ratios are NULL at one size.</summary>
     public static StoredTable Faithfulness()
     {
