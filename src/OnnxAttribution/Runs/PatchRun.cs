@@ -182,7 +182,10 @@ public sealed class PatchRun
         var changes = estimate?.Of(patched, source, (metric, reference), places);
         var range = Divides(to, from.Base) ? to - from.Base : double.NaN;
         var scores = places.Select((p, i) => new PatchScore(p, values[i], (values[i] - from.Base) / range,
-            (changes?[i] ?? double.NaN) / range) { EstimatedChange = changes?[i] ?? double.NaN });
+            (changes?[i] ?? double.NaN) / range)
+        {
+            EstimatedChange = changes?[i] ?? double.NaN
+        });
         var (cleanMetric, other) = patched == clean ? (from.Base, to) : (to, from.Base);
         return (new PatchedPair(prompt.Id, cleanMetric, other, [.. scores]), metric);
     }
