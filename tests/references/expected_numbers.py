@@ -221,7 +221,7 @@ def curve_step(golden, up, down):
 def shares(name, source, prompt, expected, bos, tolerance):
     command = ["graph", "--model", "{work}/gpt2", "--prompt", prompt, "--prepend-bos", bos, "--sites", "0.resid", "--refine", "off",
                "--top-nodes", "1", "--no-page", "--out", f"{{work}}/{name}", "--json"]
-    return step(name, source, command, *(number(f"{token!r}, %", ["top_tokens", {"token": token}, "probability"], p / 100, tolerance)
+    return step(name, source, command, *(number(f"share of {token!r}", ["top_tokens", {"token": token}, "probability"], p / 100, tolerance)
                                          for token, p in expected.items()))
 
 
@@ -285,7 +285,7 @@ def res_jb():
             for name, (prompt, layers, up, down) in CONTROLS.items():
                 command = ["ablate", "--model", f"{{work}}/{setup}", "--prompt", prompt, "--prepend-bos", bos, "--sites", "resid",
                            "--circuit", ";".join(f"{l}:0" for l in layers), "--controls", "0", "--json"]
-                values = [number(f"{token!r}, points / 100", ["prompts", 0, "circuit", side, {"token": token}, "change"], p / 100, 6e-4)
+                values = [number(f"change of the share of {token!r}", ["prompts", 0, "circuit", side, {"token": token}, "change"], p / 100, 6e-4)
                           for side, tokens in (("up", up), ("down", down)) for token, p in tokens.items()]
                 steps.append(step(f"{name}-{setup}-{'one-more-bos' if bos == 'true' else 'as-written'}", "U, footnotes 4 to 7", command,
                                   *values))

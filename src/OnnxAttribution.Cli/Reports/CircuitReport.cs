@@ -75,7 +75,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
             + $"clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
         if (run.Circuit.SetsValues)
         {
-            output.WriteLine($"active   {r.ActiveSize:N0} of {Screen.Count(r.Size, "feature")} without that");
+            output.WriteLine($"active   {r.ActiveSize:N0} of {Screen.Count(r.Size, "feature")} in the clean run");
         }
         else if (r.ActiveSize < r.Size)
         {
@@ -127,7 +127,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         run.Options is { MovesErrors: true, Keep: false } ? run.Circuit.Nodes : run.Circuit.Features;
 
     // as many at each place as the circuit has there
-    private string FirstFeatures => run.Circuit.Features.GroupBy(n => (n.Site, n.Position)).Max(g => g.Count()) is > 1 and var most
+    private string FirstFeatures => ControlCircuits.MostFirst(run.Circuit) is > 1 and var most
         ? $"features 0 to {most - 1}" : "features 0";
 
     private string First => FirstFeatures == "features 0" ? "feature 0" : "first features";

@@ -34,6 +34,10 @@ internal sealed class FeaturePromptMode
         Prompt.NotEmpty("some text");
         _against.NotEmpty("some text");
         _position.AtLeast(0);
+        _hideDense.Validators.Add(result =>
+        {
+            if (result.GetValue(_hideDense) > 1) result.AddError("--hide-dense is a share, from 0 to 1, such as 0.1");
+        });
     }
 
     /// <summary>Asks for it.</summary>

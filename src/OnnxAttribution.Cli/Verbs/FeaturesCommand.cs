@@ -135,6 +135,10 @@ internal sealed class FeaturesCommand
             result.AddError($"{asked[0].Name} and {asked[1].Name} ask for different things; give one of them");
         }
         if (asked.Count == 1) _labels.Validate(result, asked[0]);
+        if (asked is [var only] && only == _prompt.Prompt && result.IsGiven(_force) && !result.IsGiven(_out))
+        {
+            result.AddError("--force goes with --out");
+        }
         if (asked.Count != 1 && !isShownOnPrompt) return;
         if (Unused(asked).FirstOrDefault(o => result.IsGiven(o)) is { } useless)
         {

@@ -92,7 +92,9 @@ internal sealed class VerifyCommand
             var run = new VerificationRun(words =>
             {
                 cancel.ThrowIfCancellationRequested();
-                return _run([.. words, .. shared], cancel);
+                // behind what a step says itself
+                return _run(words.Contains("--") || words.Any(w => w is "--device" or "--threads") ? [.. words] : [.. words, .. shared],
+                    cancel);
             }, progress);
             values = run.Run(numbers, Places(parsed), parsed.Items(_only), parsed.GetValue(_keep));
         }
@@ -112,6 +114,8 @@ internal sealed class VerifyCommand
         var model = parsed.GetRequiredValue(_model);
         if (!File.Exists(Path.Combine(model, BundleManifest.FileName)))
         {
+            // somebody's own numbers may need none
+            if (parsed.GetValue(_expected) is not null && !parsed.CommandResult.IsGiven(_model)) return places;
             throw new UsageException($"{model} is no bundle; give --model the folder models/tiny of this program's repository, "
                 + "or --checkpoint GPT-2's");
         }

@@ -47,6 +47,22 @@ internal sealed class ControlCircuits
     /// <summary>In the place of a circuit's features the first ones of each dictionary: feature 0, and where it has several at one place
     /// 1, 2 and so on, so that it is as large.</summary>
     /// <remarks>Udell 2024, footnotes 4 to 7.</remarks>
-    public Circuit FirstFeatures() =>
-        new(_circuit.Features.GroupBy(n => (n.Site, n.Position)).SelectMany(place => place.Select((n, i) => n with { Feature = i })));
+    public Circuit FirstFeatures() => new(_circuit.Features.GroupBy(n => n.Site).SelectMany(site =>
+    {
+        // where some count everywhere, those of single positions come after them
+        int[] everywhere = [.. site.Where(n => n.IsEverywhere).Select(n => n.Feature)];
+        return site.GroupBy(n => n.Position).SelectMany(place =>
+        {
+            var own = place.Key == TokenPosition.All ? [] : everywhere;
+            var next = own.Length;
+            return place.Select(n => n with { Feature = Array.IndexOf(own, n.Feature) is >= 0 and var i ? i : next++ }).ToList();
+        });
+    }));
+
+    /// <summary>The largest number of features of <see cref="FirstFeatures"/> at one place.</summary>
+    public static int MostFirst(Circuit circuit) => circuit.Features.GroupBy(n => n.Site).Max(site =>
+    {
+        var everywhere = site.Where(n => n.IsEverywhere).Select(n => n.Feature).ToHashSet();
+        return site.GroupBy(n => n.Position).Max(place => everywhere.Union(place.Select(n => n.Feature)).Count());
+    });
 }

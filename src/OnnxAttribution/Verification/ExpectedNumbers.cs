@@ -11,6 +11,8 @@ internal sealed record ExpectedNumbers(IReadOnlyList<ExpectedGroup> Groups)
 {
     private const string Resource = "expected.json";
 
+    private static readonly string[] s_needs = ["model", "checkpoint", "dictionaries"];
+
     /// <summary>Those of this program.</summary>
     public static ExpectedNumbers Known { get; } = Read();
 
@@ -37,16 +39,51 @@ internal sealed record ExpectedNumbers(IReadOnlyList<ExpectedGroup> Groups)
         return JsonSerializer.Deserialize(stream, VerificationJson.Default.ExpectedNumbers)!;
     }
 
+    // what the serializer lets through
     private ExpectedNumbers Checked()
     {
-        var steps = Groups.SelectMany(g => g.Steps).ToList();
-        if (steps.Count == 0) throw new JsonException("it has no step");
-        if (steps.Find(s => s.Command.Count == 0) is { } empty) throw new JsonException($"the step '{empty.Id}' has no command");
-        if (Groups.SelectMany(g => g.Files?.Keys ?? []).FirstOrDefault(f => f != Path.GetFileName(f)) is { } far)
+        if (Groups.Contains(null!)) throw new JsonException("a group is null");
+        foreach (var group in Groups) Check(group);
+        return Groups.Any(g => g.Steps.Count > 0) ? this : throw new JsonException("it has no step");
+    }
+
+    private static void Check(ExpectedGroup group)
+    {
+        if (group.Needs.FirstOrDefault(n => !s_needs.Contains(n)) is var other && group.Needs.Any(n => !s_needs.Contains(n)))
         {
-            throw new JsonException($"the file '{far}' is no name alone");
+            throw new JsonException($"group '{group.Name}' needs '{other}', and there is only {string.Join(", ", s_needs)}");
         }
-        return this;
+        foreach (var (name, text) in group.Files ?? new Dictionary<string, string>())
+        {
+            if (name is "" or "." or ".." || name.Contains('\0') || name != Path.GetFileName(name))
+            {
+                throw new JsonException($"the file '{name}' is no name alone");
+            }
+            if (text is null) throw new JsonException($"the file '{name}' has no text");
+        }
+        if (group.Steps.Contains(null!)) throw new JsonException($"a step of '{group.Name}' is null");
+        foreach (var step in group.Steps) Check(step);
+    }
+
+    private static void Check(ExpectedStep step)
+    {
+        if (step.Command.Count == 0) throw new JsonException($"the step '{step.Id}' has no command");
+        if (step.Command.Contains(null!)) throw new JsonException($"a word of the step '{step.Id}' is null");
+        if (step.Command[0] == "verify") throw new JsonException($"the step '{step.Id}' would verify itself");
+        if (step.Values.Contains(null!)) throw new JsonException($"a value of the step '{step.Id}' is null");
+        foreach (var value in step.Values)
+        {
+            double?[] numbers = [value.Value, value.AtLeast, value.AtMost];
+            if (value.Path.Count == 0) throw new JsonException($"'{value.What}' of '{step.Id}' has no path");
+            if (value.Text is null == numbers.All(n => n is null))
+            {
+                throw new JsonException($"'{value.What}' of '{step.Id}' expects neither a text nor a number, or both");
+            }
+            if (!numbers.All(n => n is null || double.IsFinite(n.Value)) || !(value.Tolerance >= 0 && double.IsFinite(value.Tolerance)))
+            {
+                throw new JsonException($"'{value.What}' of '{step.Id}' expects a number or a tolerance that is none");
+            }
+        }
     }
 }
 

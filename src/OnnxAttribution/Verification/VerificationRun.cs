@@ -16,6 +16,8 @@ internal sealed class VerificationRun(Func<IReadOnlyList<string>, CommandOutcome
 {
     private const string Work = "work";
 
+    private const int MostShown = 60;
+
     /// <param name="places">Placeholders to paths, without that of the working folder.</param>
     /// <param name="keep">The working folder, made and left there; null: one that is thrown away.</param>
     /// <param name="only">Names of groups, steps, or <c>group.step</c>; null: all groups whose needs are met.</param>
@@ -76,8 +78,11 @@ internal sealed class VerificationRun(Func<IReadOnlyList<string>, CommandOutcome
                 + string.Join(", ", numbers.Groups.Select(g => g.Name)));
         }
         bool IsMet(ExpectedGroup g) => g.Needs.All(places.ContainsKey);
-        var asked = numbers.Groups.Where(g => only is null ? IsMet(g) : Names(g).Any(only.Contains)).ToList();
-        if (asked.Find(g => !IsMet(g)) is { } unmet)
+        var named = numbers.Groups.Where(g => only is null || Names(g).Any(only.Contains)).ToList();
+        var asked = named.Where(IsMet).ToList();
+        // a step's name may stand in several groups; a group's own is meant
+        var unmet = named.Find(g => !IsMet(g) && (asked.Count == 0 || only?.Contains(g.Name) == true));
+        if (unmet is not null)
         {
             throw new VerificationException($"{unmet.Name} needs a {string.Join(" and ", unmet.Needs.Where(n => !places.ContainsKey(n)))}, "
                 + "which is not given; name where it lies");
@@ -135,7 +140,9 @@ internal sealed class VerificationRun(Func<IReadOnlyList<string>, CommandOutcome
     }
 
     private static string Measured(JsonNode found) => found.GetValueKind() == JsonValueKind.String
-        ? DisplayText.Quoted(found.GetValue<string>()) : DisplayText.OneLine(found.ToJsonString());
+        ? DisplayText.QuotedStart(found.GetValue<string>(), MostShown)
+        : DisplayText.OneLine(found.ToJsonString()) is { Length: > MostShown } text ? text[..MostShown] + "…"
+        : DisplayText.OneLine(found.ToJsonString());
 
     private static string Words(ExpectedValue? value)
     {

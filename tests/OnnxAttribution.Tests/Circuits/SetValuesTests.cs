@@ -73,6 +73,13 @@ public sealed class SetValuesTests : IDisposable
             Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position, n.Value)).OrderBy(p => $"{p.Key}"),
                 control.Nodes.CountBy(n => (n.Site, n.Position, n.Value)).OrderBy(p => $"{p.Key}"));
         }
+        // 5 and 6 everywhere are 0 and 1, so that position 2 has 2 and 3, and position 1 has 5's number again
+        var first = controls.FirstFeatures();
+        Assert.Equal(4, ControlCircuits.MostFirst(circuit));
+        foreach (var t in Enumerable.Range(0, golden.Tokens.Length))
+        {
+            Assert.Equal(Enumerable.Range(0, circuit.At(model.Selected[0], t).Features.Length), first.At(model.Selected[0], t).Features);
+        }
         var site = model.Selected[0];
         Assert.Equal((7f, null), (Of(1, 5), Of(1, 6)));
         Assert.Equal((6f, 3f), (Of(2, 5), Of(2, 1)));

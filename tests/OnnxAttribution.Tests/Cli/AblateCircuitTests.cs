@@ -32,7 +32,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         var output = Verb.Run([.. asked, "--set", "0:14=12@3;1.mlp:8=0"]).Done().Output;
         Assert.Contains("circuit  2 features at 2 sites (0:14@3 = 12; 1.mlp:8 = 0)\n", output);
         Assert.Contains("features set", output);
-        Assert.Contains("of 2 features without that", output);
+        Assert.Contains("of 2 features in the clean run", output);
         var json = JsonNode.Parse(Verb.Run([.. asked, "--set", "0:14=12@3;1.mlp:8=0", "--json"]).Done().Output)!;
         Assert.Equal([12, 0], json["circuit"]!.AsArray().Select(n => (double)n!["value"]!));
         // a circuit may set some features and scale the others

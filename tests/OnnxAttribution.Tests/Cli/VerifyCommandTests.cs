@@ -67,7 +67,7 @@ public sealed class VerifyCommandTests : IDisposable
               {"id":"none","source":"x","values":[],
                "command":["graph","--model","{model}","--prompt","a","--target","a b c","--out","{work}/g"]},
               {"id":"lacks","source":"x","command":["features","--model","{model}","--prompt","a","--json"],
-               "values":[{"what":"a","path":["nothing",0]},{"what":"text","path":["tokens",1],"text":"a"},
+               "values":[{"what":"a","path":["nothing",0],"value":1},{"what":"text","path":["tokens",1],"text":"a"},
                 {"what":"least","path":["tokens","#"],"at_least":3},{"what":"most","path":["tokens","#"],"at_most":2}]}]}]}
             """);
         var verb = Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["own.json"], "--json");
@@ -94,11 +94,26 @@ public sealed class VerifyCommandTests : IDisposable
         Verb.Run("verify", "--model", _directory["none"]).Failed(2, "is no bundle", "--checkpoint GPT-2's");
         Verb.Run("verify", "--model", Repository.TinyModel, "--only", "tiny.grap").Failed(1, "'tiny.grap'", "'tiny.graph'");
         Verb.Run("verify", "--model", Repository.TinyModel, "--only", "gpt2").Failed(1, "gpt2 needs a checkpoint");
+        File.WriteAllText(_directory["needs.json"], """{"groups":[{"name":"a","needs":["checkpoint"],"steps":[{"id":"b","source":"",
+            "command":["lens"],"values":[]}]}]}""");
+        Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["needs.json"]).Failed(1, "a needs a checkpoint");
+        // a step's name alone is that of a group that can be run
+        Verb.Run("verify", "--model", Repository.TinyModel, "--only", "export").Done();
         Verb.Run("verify", "--model", "a", "--checkpoint", "b").Failed(2, "--model and --checkpoint");
         Verb.Run("verify", "--dictionaries", "b").Failed(2, "--dictionaries goes with --checkpoint");
         foreach (var (json, words) in ((string, string)[])[("{", "cannot be read"), ("""{"groups":[]}""", "it has no step"),
             ("""{"groups":[{"name":"a","needs":[],"files":{"../x":""},"steps":[{"id":"b","source":"","command":["c"],"values":[]}]}]}""",
-                "'../x' is no name")])
+                "'../x' is no name"), ("""{"groups":[null]}""", "a group is null"),
+            ("""{"groups":[{"name":"a","needs":["modell"],"steps":[]}]}""", "'a' needs 'modell'"),
+            ("""{"groups":[{"name":"a","needs":[null],"steps":[]}]}""", "'a' needs ''"),
+            ("""{"groups":[{"name":"a","needs":[],"files":{"..":""},"steps":[]}]}""", "'..' is no name"),
+            ("""{"groups":[{"name":"a","needs":[],"steps":[null]}]}""", "a step of 'a' is null"), Of("verify", "", "would verify itself"),
+            Of("lens", "null", "a value of the step 'b' is null"),
+            Of("lens", """{"what":"v","path":["value"]}""", "neither a text nor a number"),
+            Of("lens", """{"what":"v","path":["value"],"text":"a","value":1}""", "or both"),
+            Of("lens", """{"what":"v","path":[],"value":1}""", "has no path"),
+            Of("lens", """{"what":"v","path":["a"],"value":1,"tolerance":-1}""", "a tolerance that is none"),
+            Of("lens", """{"what":"v","path":["a"],"value":1e999}""", "")])
         {
             File.WriteAllText(_directory["bad.json"], json);
             Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["bad.json"])
@@ -106,6 +121,9 @@ public sealed class VerifyCommandTests : IDisposable
         }
         Verb.Run("verify", "--model", Repository.TinyModel, "--expected", _directory["missing.json"]).Failed(1, "missing.json");
     }
+
+    private static (string, string) Of(string verb, string value, string words) =>
+        ($$$"""{"groups":[{"name":"a","needs":[],"steps":[{"id":"b","source":"","command":["{{{verb}}}"],"values":[{{{value}}}]}]}]}""", words);
 
     private static IEnumerable<string> HelpVerbs() => Verb.Run("--help").Done().Output.Split('\n')
         .SkipWhile(line => line != "Prepare:").TakeWhile(line => line != "Options:")
