@@ -21,6 +21,8 @@ __all__ = ["AttributionError", "Batch", "Comparison", "Dataset", "Run", "batch",
            "graph", "query"]
 
 HEIGHT = 640
+# links open pages of their own, which are not bound by this
+SANDBOX = "allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox"
 EVERYTHING = 2**31 - 1
 
 
@@ -212,7 +214,7 @@ def compare(run_a, run_b, **options):
 
 def _frame_of(page):
     text = html.escape(page.read_text("utf-8"), quote=True)
-    return f'<iframe sandbox="allow-scripts allow-downloads" style="width:100%;height:{HEIGHT}px;border:0" srcdoc="{text}"></iframe>'
+    return f'<iframe sandbox="{SANDBOX}" style="width:100%;height:{HEIGHT}px;border:0" srcdoc="{text}"></iframe>'
 
 
 def _file(prompts, out):

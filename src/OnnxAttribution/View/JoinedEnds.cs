@@ -7,7 +7,8 @@ namespace OnnxAttribution.View;
 /// at its positions, so that no path goes through it. Here they end at the feature.</summary>
 internal static class JoinedEnds
 {
-    /// <summary>Sums what an upstream node does to a feature over its positions.</summary>
+    /// <summary>Sums what an upstream node does to a feature over its positions. A derivative of several activations is none of one: of a
+    /// joined edge there is none, as of any that is a sum over positions.</summary>
     /// <returns>The same nodes; the run itself where nothing is to be joined.</returns>
     public static StoredRun Of(StoredRun run)
     {
@@ -24,7 +25,7 @@ internal static class JoinedEnds
         {
             var down = edge.Down == CausalEdge.Metric ? CausalEdge.Metric : Whole(edge.Down);
             sums[(edge.Up, down)] = sums.TryGetValue((edge.Up, down), out var sum)
-                ? sum with { Effect = sum.Effect + edge.Effect } : edge with { Down = down };
+                ? new CausalEdge(edge.Up, down, float.NaN, sum.Effect + edge.Effect) : edge with { Down = down };
         }
         return run with { Edges = sums.Values.ToArray() };
 

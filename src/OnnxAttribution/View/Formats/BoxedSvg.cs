@@ -57,25 +57,20 @@ internal sealed class BoxedSvg
     private void Edges()
     {
         var most = _picture.Edges.Select(e => (double)Math.Abs(e.Effect)).Where(double.IsFinite).DefaultIfEmpty(0).Max();
-        _canvas.Open("g", null, ("class", "edges"), ("fill", "none"));
+        _canvas.Open("g", null, ("class", "edges"), ("fill", "none"),
+            ("transform", $"translate({SvgCanvas.Number(_left)} {SvgCanvas.Number(Top)})"));
         for (var i = _picture.Edges.Count - 1; i >= 0; i--)
         {
             var e = _picture.Edges[i];
             var (opacity, colour) = (most > 0 ? Math.Abs(e.Effect) / most : 0, Theme.Sign(PictureWords.Does(_picture, e)));
-            var (x1, y1) = (_left + _layout.Starts[i], Top + _layout.Y[e.Up]);
-            var (x2, y2) = (_left + _layout.Ends[i], Top + _layout.Y[e.Down] + _boxes[e.Down].Height);
-            var bend = Math.Max(24, (y1 - y2) / 2);
             _canvas.Open("g", PictureWords.Of(_picture, e), ("class", "edge"), ("data-up", e.Up), ("data-down", e.Down));
-            _canvas.Draw("path", null, ("d", $"M{Point(x1, y1)}C{Point(x1, y1 - bend)} {Point(x2, y2 + bend)} {Point(x2, y2 + 9)}"),
-                ("stroke", colour), ("stroke-width", 2.4), ("stroke-opacity", opacity));
-            _canvas.Draw("path", null, ("d", $"M{Point(x2, y2)}L{Point(x2 - 5, y2 + 10)}L{Point(x2 + 5, y2 + 10)}Z"), ("fill", colour),
-                ("fill-opacity", opacity));
+            var arrow = _layout.Arrows[i];
+            _canvas.Draw("path", null, ("d", arrow.Path), ("stroke", colour), ("stroke-width", 2.4), ("stroke-opacity", opacity));
+            _canvas.Draw("path", null, ("d", arrow.HeadPath), ("fill", colour), ("fill-opacity", opacity));
             _canvas.Close("g");
         }
         _canvas.Close("g");
     }
-
-    private static string Point(double x, double y) => $"{SvgCanvas.Number(x)} {SvgCanvas.Number(y)}";
 
     private void Box(BoxContent box, double x, double y, int index)
     {

@@ -22,6 +22,9 @@ internal sealed class Drawing(string run, string format, string? figure)
     private readonly string _given = run;
     private readonly string _run = MergedRun.Locate(run);
 
+    // the directory is looked at once: what is drawn, and where to, is of one and the same
+    private readonly Lazy<string?> _mean = new(() => figure is null && format == "html" ? BatchPage.MeanOf(run) : null);
+
     private const string LiveName = "live";
 
     /// <summary>The first is the default.</summary>
@@ -51,7 +54,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     public bool IsOfRun => Directory.Exists(_run);
 
     /// <summary>Of a directory of many prompts' graphs, whose page lists them, the run of their mean; null: one graph is drawn.</summary>
-    public string? MeanOfIndex => figure is null && format == "html" ? BatchPage.MeanOf(_given) : null;
+    public string? MeanOfIndex => _mean.Value;
 
     public static IReadOnlyList<string> FigureNames => FigureFile.Names;
 

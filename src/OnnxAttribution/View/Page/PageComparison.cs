@@ -44,6 +44,11 @@ internal sealed record PageComparison(IReadOnlyList<PageCompared> Runs, string A
 internal sealed record PageCompared(string Run, string Title, IReadOnlyList<string> Tokens, int Position, string? Target, string? Foil,
     string Metric, double? Clean)
 {
+    /// <summary>What the run does to a node, as <see cref="PageRun"/> has it.</summary>
+    public bool Ablation { get; init; }
+    public double Coefficient { get; init; }
+    public bool Patched { get; init; }
+
     public IReadOnlyList<double?> Effects { get; init; } = [];
     public IReadOnlyList<double?> Activations { get; init; } = [];
     public IReadOnlyList<double?> EdgeEffects { get; init; } = [];
@@ -52,6 +57,11 @@ internal sealed record PageCompared(string Run, string Title, IReadOnlyList<stri
     {
         var header = new PictureHeader(side.Stored.Record);
         return new PageCompared(side.Run, header.Title, header.Tokens, side.Stored.MetricPosition ?? -1, header.Target, header.Foil,
-            header.MetricWords, header.IsMerged ? null : FiveDigits.OrNull(header.CleanMetric));
+            header.MetricWords, header.IsMerged ? null : FiveDigits.OrNull(header.CleanMetric))
+        {
+            Ablation = header.IsAblation,
+            Coefficient = FiveDigits.Of(header.Coefficient),
+            Patched = header.IsPatched,
+        };
     }
 }

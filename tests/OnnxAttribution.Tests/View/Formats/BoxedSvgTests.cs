@@ -172,7 +172,7 @@ public sealed class BoxedSvgTests(TinyRuns runs)
         return run;
     }
 
-    private static RunPicture Sample(string name) => name switch
+    internal static RunPicture Sample(string name) => name switch
     {
         "hostile" => PictureSamples.Hostile(),
         "single" => PictureSamples.Single(),

@@ -1,3 +1,4 @@
+import { HEIGHT, place, WIDTH, type Placed } from "./board-layout";
 import type { Chosen } from "./chosen";
 import type { Card, Known } from "./contract";
 import type { Measured } from "./measured";
@@ -5,7 +6,6 @@ import type { Graph } from "./model";
 import { signClass } from "./scene";
 import { count, h, number, plain, running, svg, visible } from "./text";
 
-const [WIDTH, HEIGHT, GAP, BETWEEN, PAD] = [214, 142, 20, 62, 14];
 /** More lines than this tell nobody anything; the strongest are drawn, and of these the strongest say their values. */
 const [LINES, VALUES] = [600, 60];
 const [CONTEXTS, TOKENS, MEMBERS] = [2, 5, 5];
@@ -41,18 +41,13 @@ export class Board {
   draw(selected: ReadonlySet<string>): void {
     this.boxes = this.makeBoxes();
     const rows = [...new Set(this.boxes.map(b => b.row))].sort((a, b) => b - a);
-    const lines = rows.map(row => this.boxes.filter(b => b.row === row).sort((a, b) => a.x - b.x));
-    const widest = Math.max(...lines.map(line => line.length), 1);
-    const width = 2 * PAD + widest * (WIDTH + GAP) - GAP;
-    const places = new Map<string, [number, number]>();
-    lines.forEach((line, r) => {
-      const left = (width - (line.length * (WIDTH + GAP) - GAP)) / 2;
-      line.forEach((box, i) => places.set(box.key, [left + i * (WIDTH + GAP), PAD + r * (HEIGHT + BETWEEN)]));
-    });
-    const height = 2 * PAD + rows.length * (HEIGHT + BETWEEN) - BETWEEN;
-    const world = h("div", { class: "boxes" }, this.lines(places, width, height), ...this.boxes.map(b => this.box(b, places, selected)));
-    world.style.width = `${width}px`;
-    world.style.height = `${height}px`;
+    const { boxes } = this;
+    const lines = rows.map(row => [...boxes.keys()].filter(i => boxes[i].row === row).sort((i, j) => boxes[i].x - boxes[j].x));
+    const sums = this.sums().slice(0, LINES);
+    const placed = place(lines, sums);
+    const world = h("div", { class: "boxes" }, this.lines(placed, sums), ...boxes.map((b, i) => this.box(b, placed.at(i), selected)));
+    world.style.width = `${placed.width}px`;
+    world.style.height = `${placed.height}px`;
     this.element.replaceChildren(world);
   }
 
@@ -100,24 +95,10 @@ export class Board {
     ];
   }
 
-  private lines(places: Map<string, [number, number]>, width: number, height: number): SVGElement {
-    const sums = this.sums().slice(0, LINES);
+  private lines(placed: Placed, sums: Sum[]): SVGElement {
     const most = Math.max(Math.abs(sums[0]?.value ?? 0), 1e-30);
-    const place = (box: number) => places.get(this.boxes[box].key) ?? [0, 0];
-    // edges of a box leave and reach it side by side, in the order of where they lead
-    const shares = (own: (s: Sum) => number, other: (s: Sum) => number): Map<Sum, number> => {
-      const all = this.boxes.map((_, box) => sums.filter(s => own(s) === box).sort((a, b) => place(other(a))[0] - place(other(b))[0]));
-      return new Map(all.flatMap(order => order.map((s, i) => [s, ((i + 1) / (order.length + 1)) * WIDTH])));
-    };
-    const [leave, reach] = [shares(s => s.from, s => s.to), shares(s => s.to, s => s.from)];
-    const drawn = [...sums].reverse().map(sum => {
-      const [[ax, ay], [bx, by]] = [place(sum.from), place(sum.to)];
-      const [x1, x2] = [ax + (leave.get(sum) ?? 0), bx + (reach.get(sum) ?? 0)];
-      // a group may reach above what it drives: then the edge goes round by the top
-      const isUp = ay >= by + HEIGHT;
-      const [y1, y2] = [ay, isUp ? by + HEIGHT : by];
-      const bend = isUp ? (y1 - y2) / 2 : 36;
-      const path = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + (isUp ? bend : -bend)} ${x2} ${y2}`;
+    const drawn = sums.map((sum, i) => {
+      const { path, middle } = placed.path(i);
       const strength = Math.sqrt(Math.abs(sum.value ?? 0) / most);
       const words = `${this.title(sum.from)} → ${this.title(sum.to)}: ${number(sum.value)}`;
       const line = svg("path", {
@@ -128,20 +109,27 @@ export class Board {
         "data-to": this.boxes[sum.to].key,
       });
       line.append(svg("title", {}, sum.edges > 1 ? `${words}, the sum of ${count(sum.edges, "edge")}` : words));
-      return { line, value: sum.value, x: (x1 + x2) / 2, y: isUp ? (y1 + y2) / 2 : Math.min(y1, y2) - 27 };
+      return { line, value: sum.value, middle };
     });
+    // the strongest lie on top
+    drawn.reverse();
     return svg(
       "svg",
-      { class: "sums", width, height, role: "img", "aria-label": `${count(sums.length, "edge")} between boxes` },
+      {
+        class: "sums",
+        width: placed.width,
+        height: placed.height,
+        role: "img",
+        "aria-label": `${count(sums.length, "edge")} between boxes`,
+      },
       ...drawn.map(d => d.line),
       ...drawn
         .slice(-VALUES)
-        .map(({ value, x, y }) => svg("text", { class: "sum-value", x, y: y + 4, "text-anchor": "middle" }, number(value, 3))),
+        .map(({ value, middle: [x, y] }) => svg("text", { class: "sum-value", x, y: y + 4, "text-anchor": "middle" }, number(value, 3))),
     );
   }
 
-  private box(box: Box, places: Map<string, [number, number]>, selected: ReadonlySet<string>): HTMLElement {
-    const [x, y] = places.get(box.key) ?? [0, 0];
+  private box(box: Box, [x, y]: [number, number], selected: ReadonlySet<string>): HTMLElement {
     const isMetric = box.key === "metric";
     const effect = this.effect(box.nodes);
     const does = effect === null ? null : this.graph.showsEffects ? effect : -effect;

@@ -1,3 +1,4 @@
+import { marksOfBoth } from "./compare";
 import type { Card, Context, Known, Tokens } from "./contract";
 import type { Graph } from "./model";
 import { count, decimals, h, number, percent, plain, running, svg, visible } from "./text";
@@ -35,8 +36,22 @@ export function tokensOf(graph: Graph, tokens: Tokens): HTMLElement[] {
   ];
 }
 
+/** An activation that is marked in a histogram: where it is, and on a page of two runs whose. */
+export interface Mark {
+  name: string;
+  activation: number;
+  side: string | null;
+}
+
+/** A node's activations; at no position there is none, but a sum of several, which is none of a histogram's. */
+export function marksOf(graph: Graph, i: number): Mark[] {
+  const node = graph.node(i);
+  if (node.p < 0) return [];
+  return marksOfBoth(graph, i) ?? (node.a === null ? [] : [{ name: "here", activation: node.a, side: null }]);
+}
+
 /** What a text says about the feature. */
-export function cardOf(graph: Graph, card: Card, activation: Known): HTMLElement[] {
+export function cardOf(graph: Graph, card: Card, marks: Mark[]): HTMLElement[] {
   const text = (s: number) => graph.page.strings[s] ?? "";
   return [
     ...(card.up.length + card.down.length === 0
@@ -45,7 +60,7 @@ export function cardOf(graph: Graph, card: Card, activation: Known): HTMLElement
     h("h3", {}, "Where it is active", h("small", {}, `${percent(card.rate)} of tokens · up to ${number(card.max, 3)}`)),
     card.hist.length === 0
       ? h("p", { class: "hint" }, "Never active on the text the dashboards were made from.")
-      : histogram(card, activation),
+      : histogram(card, marks),
     ...contexts(card, text),
     ...(card.near.length === 0
       ? []
@@ -78,7 +93,7 @@ function logits(title: string, sign: string, pairs: [number, Known][], text: (s:
   );
 }
 
-function histogram(card: Card, activation: Known): HTMLElement {
+function histogram(card: Card, marks: Mark[]): HTMLElement {
   const [w, height] = [320, 34];
   const most = Math.log1p(Math.max(...card.hist));
   const bin = w / card.hist.length;
@@ -88,25 +103,24 @@ function histogram(card: Card, activation: Known): HTMLElement {
   });
   // bins are a power of two wide and the last holds the maximum, so this is the power; where they end lies a little above the maximum
   const end = card.hist.length * 2 ** Math.round(Math.log2(card.max / (card.hist.length - 0.5)));
-  const at = activation === null || card.max <= 0 ? null : Math.min(1, activation / end) * w;
+  const words = marks.map(m => `; ${m.name} ${number(m.activation)}`).join("");
   return h(
     "div",
     { class: "histogram" },
     svg(
       "svg",
-      {
-        viewBox: `0 -6 ${w} ${height + 7}`,
-        role: "img",
-        "aria-label": `Histogram of its activations, counts on a log scale${activation === null ? "" : `; here ${number(activation)}`}`,
-      },
+      { viewBox: `0 -6 ${w} ${height + 7}`, role: "img", "aria-label": `Histogram of its activations, counts on a log scale${words}` },
       ...bars,
-      at === null ? null : svg("path", { class: "mark", d: `M${at} ${height}V-1M${at - 3} -6H${at + 3}L${at} -1Z` }),
+      ...(card.max <= 0 ? [] : marks).map(({ activation, side }) => {
+        const at = Math.min(1, activation / end) * w;
+        return svg("path", { class: "mark", "data-in": side, d: `M${at} ${height}V-1M${at - 3} -6H${at + 3}L${at} -1Z` });
+      }),
     ),
     h(
       "p",
       {},
       h("span", {}, "0"),
-      h("span", {}, activation === null ? "" : `▾ here ${number(activation, 3)}`),
+      ...marks.map(m => h("span", { class: "marked", "data-in": m.side }, `▾ ${m.name} ${number(m.activation, 3)}`)),
       h("span", {}, number(end, 3)),
     ),
   );

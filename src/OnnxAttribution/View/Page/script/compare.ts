@@ -1,3 +1,4 @@
+import type { Mark } from "./card";
 import type { Compared, Comparison, Known } from "./contract";
 import { tokens } from "./header";
 import type { Graph } from "./model";
@@ -67,6 +68,16 @@ export function factsOfBoth(graph: Graph, node: number): Fact[] | null {
     ...both(graph.isError(node) ? "norm" : "activation", run => run.activations[node]),
     ["drawn edges in both", `${shared} of ${edges.length}`],
   ];
+}
+
+/** A node's activations in both, where they are known; null on a page of one run. */
+export function marksOfBoth(graph: Graph, node: number): Mark[] | null {
+  const { comparison } = graph.page;
+  if (comparison === null) return null;
+  return comparison.runs.flatMap(({ activations }, i) => {
+    const activation = activations[node];
+    return activation === null ? [] : [{ name: `in ${"AB"[i]}`, activation, side: PRESENCES[2 + i] }];
+  });
 }
 
 /** What colours and lines mean. */

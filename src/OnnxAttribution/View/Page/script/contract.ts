@@ -253,6 +253,9 @@ export interface Compared {
   foil: string | null;
   metric: string;
   clean: Known;
+  ablation: boolean;
+  coefficient: number;
+  patched: boolean;
   effects: Known[];
   activations: Known[];
   edgeEffects: Known[];

@@ -1,6 +1,6 @@
-import { cardOf, promptOf, tokensOf } from "./card";
+import { cardOf, marksOf, promptOf, tokensOf } from "./card";
 import { bothEffects, captionOfBoth, factsOfBoth, metricsOfBoth, presenceOf } from "./compare";
-import type { Known } from "./contract";
+import type { Known, Run } from "./contract";
 import { headsOf, partsOf, scoresOf } from "./heads";
 import { promptsOf, standsIn } from "./prompts";
 import type { Graph } from "./model";
@@ -17,9 +17,14 @@ export interface PanelActions {
   pointAtNode(node: number | null): void;
 }
 
-/** What the run does to a node. */
+/** What the run does to a node; of two that do not do the same, what each does. */
 export function movedTo(graph: Graph): string {
-  const { ablation, coefficient, patched } = graph.page.run;
+  const { run, comparison } = graph.page;
+  const ways = (comparison?.runs ?? [run]).map(movedIn);
+  return new Set(ways).size === 1 ? ways[0] : ways.map((way, i) => `${way} in ${"AB"[i]}`).join(", ");
+}
+
+function movedIn({ ablation, coefficient, patched }: Pick<Run, "ablation" | "coefficient" | "patched">): string {
   return patched
     ? "moved to its patch value"
     : !ablation
@@ -164,7 +169,7 @@ export class Panel {
       this.graph.page.comparison === null ? this.sentence(i) : null,
       ...(feature === null ? [] : promptOf(this.graph, i)),
       ...(feature?.tokens ? tokensOf(this.graph, feature.tokens) : []),
-      ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
+      ...(feature?.card ? cardOf(this.graph, feature.card, marksOf(this.graph, i)) : []),
       ...this.edges(i, state),
       ...(feature !== null && feature.card === null && !error && !this.graph.isToken(i) ? this.note() : []),
     ].filter(e => e !== null);

@@ -21,6 +21,32 @@ internal static class PageActions
     /// <summary>A button of that pane.</summary>
     public static ILocator Tool(this IPage page, string name) => page.Locator($"[data-tool=\"{name}\"]");
 
+    /// <summary>Edges of the subgraph's pane that lie behind a box, or leave the board; and how many lead back to a box no higher.</summary>
+    public static async Task<(string[] Faults, int Back)> BoardEdges(this IPage page)
+    {
+        var found = await page.EvaluateAsync<string[]>("""
+            () => {
+              const board = document.querySelector('.boxes'), own = board.getBoundingClientRect();
+              const boxes = [...board.querySelectorAll('[data-box]')].map(e => ({ key: e.dataset.box, r: e.getBoundingClientRect() }));
+              const top = key => boxes.find(b => b.key === key).r.top;
+              const faults = [];
+              let back = 0;
+              for (const path of board.querySelectorAll('path.sum')) {
+                if (top(path.dataset.to) >= top(path.dataset.from)) back++;
+                const name = `${path.dataset.from} → ${path.dataset.to}`, length = path.getTotalLength();
+                for (let at = 0; at <= length; at += 2) {
+                  const p = path.getPointAtLength(at), x = p.x + own.left, y = p.y + own.top;
+                  const behind = boxes.find(({ r }) => x > r.left + 1 && x < r.right - 1 && y > r.top + 1 && y < r.bottom - 1);
+                  if (behind !== undefined) faults.push(`${name} is behind ${behind.key}`);
+                  if (x < own.left || x > own.right || y < own.top || y > own.bottom) faults.push(`${name} leaves the board`);
+                }
+              }
+              return [String(back), ...new Set(faults)];
+            }
+            """);
+        return (found[1..], int.Parse(found[0], System.Globalization.CultureInfo.InvariantCulture));
+    }
+
     /// <summary>Drops a file on the page.</summary>
     public static Task Drop(this IPage page, string name, string text) => page.EvaluateAsync("""
         file => new Promise(done => {

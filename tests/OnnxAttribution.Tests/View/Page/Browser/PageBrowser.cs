@@ -6,9 +6,10 @@ namespace OnnxAttribution.Tests.View.Page.Browser;
 /// <param name="Width">Of the screen, in pixels.</param>
 /// <param name="Hash">The address' fragment, as the page would write it.</param>
 /// <param name="IsFolder">It may ask for what lies beside it.</param>
+/// <param name="Elsewhere">A page that it opens may be of an address that begins so; null: it opens none.</param>
 /// <param name="Glides">Whether the graph glides to where it is sent; else it is there at once, and no test has to wait.</param>
 internal sealed record PageVisit(int Width = 1400, int Height = 900, string Hash = "", bool Touch = false, bool Glides = false,
-    bool IsFolder = false);
+    bool IsFolder = false, string? Elsewhere = null);
 
 /// <summary>Chromium, started once for all tests of the page.</summary>
 public sealed class PageBrowser : IAsyncLifetime
@@ -66,7 +67,8 @@ public sealed class PageBrowser : IAsyncLifetime
         var own = how.IsFolder ? address[..(address.LastIndexOf('/') + 1)] : address;
         Assert.All(requests,
             url => Assert.True(url.StartsWith(own, StringComparison.Ordinal) || url.StartsWith("blob:", StringComparison.Ordinal)
-                || url == "about:srcdoc", $"the page asked for {url}"));
+                || url == "about:srcdoc" || (how.Elsewhere is { } begin && url.StartsWith(begin, StringComparison.Ordinal)),
+                $"the page asked for {url}"));
     }
 
     /// <summary>A page whose complaints are what is tested.</summary>

@@ -115,6 +115,45 @@ public sealed class PageComparisonTests : IDisposable
     });
 
     [Fact]
+    public Task The_marks_of_a_histogram_say_whose_they_are()
+    {
+        var node = _compared.Picture.Nodes.Index().Where(n => _compared.Nodes[n.Index] is { Presence: Presence.Both } both
+            && both.ActivationA != both.ActivationB && n.Item.Position >= 0 && !n.Item.IsError).First().Index;
+        return _browser.Visit(File, async page =>
+        {
+            await page.Node(node).First.FocusAsync();
+            var marks = page.Panel().Locator(".histogram .marked");
+            await Assertions.Expect(marks).ToHaveCountAsync(2);
+            await Assertions.Expect(marks.First).ToContainTextAsync($"in A {Digits(_compared.Nodes[node]!.ActivationA)}");
+            await Assertions.Expect(marks.Last).ToContainTextAsync($"in B {Digits(_compared.Nodes[node]!.ActivationB)}");
+            await Assertions.Expect(page.Panel().Locator(".histogram .mark")).ToHaveCountAsync(2);
+            Assert.NotEqual(await page.Panel().Locator(".mark").First.Drawn("fill"), await page.Panel().Locator(".mark").Last.Drawn("fill"));
+            Assert.Contains($"; in A {Digits(_compared.Nodes[node]!.ActivationA)}",
+                await page.Panel().Locator(".histogram svg").GetAttributeAsync("aria-label"));
+        });
+    }
+
+    [Fact]
+    public async Task A_drawing_of_two_runs_says_what_each_does_to_a_node()
+    {
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--patch-prompt", "Copyright [C", "--target", ")",
+            "--no-page", "--out", _directory["patched"]).Done();
+        Verb.Run("view", _pages.Run, _directory["patched"], "--out", _directory["both.html"]).Done();
+        Assert.Contains("when a node is moved to zero in A, moved to its patch value in B", await Saved(_directory["both.html"]));
+        Assert.Contains("when a node is moved to zero;", await Saved(File));
+    }
+
+    private async Task<string> Saved(string file)
+    {
+        await _browser.Visit(file, async page =>
+        {
+            var download = await page.RunAndWaitForDownloadAsync(() => page.ClickAsync("#download"));
+            await download.SaveAsAsync(_directory["saved.svg"]);
+        });
+        return await System.IO.File.ReadAllTextAsync(_directory["saved.svg"]);
+    }
+
+    [Fact]
     public Task A_node_is_read_aloud_with_its_effects_in_both_and_the_metric_with_both_values() => _browser.Visit(File, async page =>
     {
         var node = Enumerable.Range(0, _compared.Nodes.Count).First(i => _compared.Nodes[i]?.Presence == Presence.Both);

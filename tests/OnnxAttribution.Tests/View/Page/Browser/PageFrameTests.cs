@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using OnnxAttribution.Store;
 
@@ -9,6 +11,8 @@ namespace OnnxAttribution.Tests.View.Page.Browser;
 [Collection(PageCollection.Name)]
 public sealed class PageFrameTests(PageBrowser browser, ExamplePages pages, BatchPages batch) : IDisposable
 {
+    private const string Elsewhere = "https://www.neuronpedia.org/";
+
     private readonly TemporaryDirectory _directory = new();
 
     [Fact]
@@ -46,6 +50,20 @@ public sealed class PageFrameTests(PageBrowser browser, ExamplePages pages, Batc
         await Assertions.Expect(frame.Locator("#panel ol.prompts a")).ToHaveCountAsync(0);
     });
 
+    [Fact]
+    public Task A_link_in_a_frame_opens_a_page_of_its_own() => browser.Visit(Framed(Linked()), async page =>
+    {
+        await page.Context.RouteAsync(Elsewhere + "**", route => route.FulfillAsync(new() { ContentType = "text/html", Body = "there" }));
+        var frame = await Frame(page);
+        await frame.Locator("g.node[data-node='0']").FocusAsync();
+        var opened = await page.Context.RunAndWaitForPageAsync(() => frame.Locator("#panel a").ClickAsync());
+        await Assertions.Expect(opened.Locator("body")).ToHaveTextAsync("there");
+        Assert.Equal(Elsewhere + "gpt2-small/0-res-jb/0", opened.Url);
+        // which may do what its site may, and has no hold on the notebook
+        Assert.Equal(Elsewhere.TrimEnd('/'), await opened.EvaluateAsync<string>("self.origin"));
+        Assert.True(await opened.EvaluateAsync<bool>("window.opener === null"));
+    }, new(Elsewhere: Elsewhere));
+
     public void Dispose() => _directory.Dispose();
 
     private static async Task<IFrameLocator> Frame(IPage page)
@@ -55,10 +73,22 @@ public sealed class PageFrameTests(PageBrowser browser, ExamplePages pages, Batc
         return frame;
     }
 
+    // of a dictionary that Neuronpedia has
+    private string Linked()
+    {
+        var facts = PictureSamples.Facts("a");
+        facts["neuronpedia_ids"] = new JsonObject { ["blocks.0.hook_resid_pre"] = "gpt2-small/0-res-jb" };
+        return pages.Write("linked.html", PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 0, 1)], [], facts), []);
+    }
+
+    // as the Python package frames it
+    private static string Sandbox() => Regex.Match(
+        File.ReadAllText(Path.Combine(Repository.Root, "python", "onnx_attribution", "__init__.py")), "SANDBOX = \"([^\"]+)\"").Groups[1].Value;
+
     private string Framed(string file)
     {
         var text = WebUtility.HtmlEncode(File.ReadAllText(file));
-        var frame = $"""<iframe sandbox="allow-scripts allow-downloads" style="width:100%;height:640px" srcdoc="{text}"></iframe>""";
+        var frame = $"""<iframe sandbox="{Sandbox()}" style="width:100%;height:640px" srcdoc="{text}"></iframe>""";
         File.WriteAllText(_directory["framed.html"], $"""<!doctype html><html data-ready="true"><meta charset="utf-8">{frame}</html>""");
         return _directory["framed.html"];
     }

@@ -15,6 +15,7 @@ public sealed partial class PageGestureTests
         Assert.Equal(0, await page.Locator("img").CountAsync());
         Assert.Empty(await page.EvaluateAsync<string[]>(PageScreenTests.Hidden));
         Assert.Empty(await page.EvaluateAsync<string[]>(PageScreenTests.Contrast));
+        Assert.Empty((await page.BoardEdges()).Faults);
         await page.Until("location.hash.includes('notes=')");
         var hash = (await page.EvaluateAsync<string>("location.hash"))[1..];
         var download = await page.RunAndWaitForDownloadAsync(() => page.Tool("Save").ClickAsync());

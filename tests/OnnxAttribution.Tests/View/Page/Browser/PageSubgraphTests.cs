@@ -46,6 +46,23 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(page.Boxes()).ToHaveCountAsync(3);
     });
 
+    [Theory, InlineData(6), InlineData(20), InlineData(60)]
+    public Task No_edge_between_boxes_lies_behind_a_box(int pins)
+    {
+        int[] chosen = [.. Enumerable.Range(0, Picture.Metric).OrderByDescending(i => Math.Abs(Picture.Nodes[i].Effect)).Take(pins)];
+        // a group stands where the last of its nodes does: the strongest that its first leads to then lie lower
+        var first = chosen.MinBy(i => Picture.Nodes[i].Site!.Layer);
+        var last = chosen.Where(i => i != first).MaxBy(i => Picture.Nodes[i].Site!.Layer);
+        return browser.Visit(pages.File, async page =>
+        {
+            await Assertions.Expect(page.Boxes()).ToHaveCountAsync(pins);   // the group, the others, the metric
+            var (faults, back) = await page.BoardEdges();
+            Assert.Empty(faults);
+            Assert.True(back > 0, "no edge leads back");
+            Assert.True(await page.Locator("path.sum").CountAsync() > pins);
+        }, new(Hash: $"pins={string.Join(',', chosen.Select(Name))}&group={Name(first)},{Name(last)}|both"));
+    }
+
     [Fact]
     public Task All_of_it_goes_by_keyboard_and_can_be_undone() => browser.Visit(pages.File, async page =>
     {
