@@ -84,15 +84,14 @@ internal static partial class LivePage
     private static void Fill(RunPicture picture, FeatureDetails details, LiveModel model, (string Aside, string Final) folder,
         CancellationToken cancel)
     {
-        var scripts = new List<string>();
+        var parts = 0;
         foreach (var part in model.WeightParts(PartBytes, cancel))
         {
-            var name = $"weights-{scripts.Count:000}.js";
-            File.WriteAllText(Path.Combine(folder.Aside, name),
+            // the page runs them one after the other
+            File.WriteAllText(Path.Combine(folder.Aside, $"weights-{parts++:000}.js"),
                 $"document.currentScript.textContent=\"{Convert.ToBase64String(part)}\"");
-            scripts.Add($"<script id=\"live-weights-{scripts.Count}\" src=\"{name}\"></script>");
         }
-        var live = Live(model, scripts.Count, scripts) with { IsFolder = true };
+        var live = Live(model, parts, []) with { IsFolder = true };
         DrawingFile.Write(Path.Combine(folder.Aside, Index), force: false,
             output => GraphPage.Write(picture, details, Path.Combine(folder.Final, Index), output, live), cancel);
     }

@@ -35,8 +35,8 @@ public sealed class BoxArrowsTests(RunKinds runs) : IClassFixture<RunKinds>
     public void Of_rows_of_any_length_neither(int most)
     {
         var random = new Random(most);
-        var rows = s_sites.SelectMany(site => Enumerable.Range(0, 1 + random.Next(most)).Select(i => PictureSamples.Row(site, 0, "t", i, -1)))
-            .ToList();
+        var rows = s_sites.SelectMany(site => Enumerable.Range(0, 1 + random.Next(most))
+            .Select(i => PictureSamples.Row(site, 0, "t", i, -1))).ToList();
         var edges = rows.Index().SelectMany(u => rows.Index().Where(d => u.Item.Layer < d.Item.Layer)
             .Select(d => new CausalEdge(u.Index, d.Index, 1, random.NextSingle() - 0.5f)))
             .Concat(rows.Index().Select(u => new CausalEdge(u.Index, CausalEdge.Metric, 1, u.Index + 1)))

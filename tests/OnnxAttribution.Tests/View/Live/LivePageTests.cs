@@ -193,6 +193,22 @@ public sealed class LivePageTests(PageBrowser browser, LivePages pages)
         Assert.True(Directory.GetFiles(Path.GetDirectoryName(pages.Folder)!, "weights-*.js").Length > 0);
     }
 
+    [Fact]
+    public async Task A_folder_that_lacks_a_script_says_which()
+    {
+        using var directory = new TemporaryDirectory();
+        var folder = Directory.CreateDirectory(directory["apart"]).FullName;
+        File.Copy(pages.Folder, Path.Combine(folder, "index.html"));
+        await browser.Complaints(Path.Combine(folder, "index.html"), async page =>
+        {
+            await Assertions.Expect(page.Locator("#live-wait")).ToContainTextAsync(
+                "the model could not be opened: Error: weights-000.js is not beside this page; keep the folder together");
+            await Assertions.Expect(page.Locator("html[data-live=failed]")).ToHaveCountAsync(1);
+            // the page is a page all the same
+            await Assertions.Expect(page.Locator("html[data-ready]")).ToHaveCountAsync(1);
+        });
+    }
+
     private static async Task Ready(IPage page, int width = 1400)
     {
         await page.Until("document.documentElement.dataset.live === '1'");

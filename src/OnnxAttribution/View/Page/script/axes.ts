@@ -15,6 +15,7 @@ export class Axes {
   private readonly prompt = [...document.querySelectorAll<HTMLElement>("#header h1 [data-position]")];
   private readonly below = byId("columns").firstElementChild as HTMLElement;
   private scale = 0;
+  private shaded: number | null = null;
 
   constructor(private readonly graph: Graph) {
     const { rows, columns } = graph.page.layout;
@@ -67,6 +68,8 @@ export class Axes {
 
   /** Shades the tokens by a feature's activation at their positions. */
   shade(node: number | null): void {
+    if (node === this.shaded) return;
+    this.shaded = node;
     // of two prompts an activation is one's or the other's
     const feature = node === null || this.graph.page.comparison !== null ? null : this.graph.feature(node);
     const at = new Map(feature?.acts ?? []);

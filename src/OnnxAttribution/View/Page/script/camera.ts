@@ -1,7 +1,6 @@
 import { select } from "d3-selection";
 import { zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
 import type { Graph } from "./model";
-import { weightAt } from "./strokes";
 
 /** Below this scale labels cannot be read, and nodes are dots. */
 const DOTS_BELOW = 0.72;
@@ -50,6 +49,13 @@ export class Camera {
     select(view).call(this.behaviour).on("dblclick.zoom", null);
     new ResizeObserver(() => this.resized()).observe(view);
     this.resized();
+  }
+
+  /** The same in the graph's units. */
+  get nearby(): [number, number, number, number] {
+    const [left, top, right, bottom] = this.inView;
+    const { k } = this.transform;
+    return [left / k, top / k, right / k, bottom / k];
   }
 
   /** The part of the graph that is in view, in pixels at the scale reached: left, top, right, bottom. */
@@ -166,13 +172,10 @@ export class Camera {
     const { x, y, k } = this.transform;
     this.painted = k;
     this.world.style.transform = `translate(${x}px, ${y}px) scale(1)`;
-    const weight = weightAt(k);
     for (const layer of this.layers) {
       layer.setAttribute("width", String(this.size[0] * k));
       layer.setAttribute("height", String(this.size[1] * k));
       layer.classList.toggle("dots", this.areDots);
-      layer.style.setProperty("--weight", String(weight));
-      layer.style.setProperty("--label", (1 / k).toFixed(3));
     }
     this.repainted();
   }

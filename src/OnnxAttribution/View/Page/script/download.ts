@@ -12,6 +12,7 @@ const PAINT = [
   "stroke-opacity",
   "stroke-dasharray",
   "stroke-linejoin",
+  "vector-effect",
   "opacity",
   "font-family",
   "font-size",

@@ -62,7 +62,7 @@ export class Light {
   }
 
   private node(i: number, ring: boolean): Element {
-    const copy = this.scene.nodes[i].cloneNode(true) as SVGGElement;
+    const copy = this.scene.copy(i);
     for (const name of ["data-node", "tabindex", "role", "aria-label", "aria-pressed"]) copy.removeAttribute(name);
     copy.classList.remove("lone", "gone");
     if (ring) copy.classList.add("ring");

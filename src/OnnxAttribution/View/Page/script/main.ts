@@ -18,7 +18,7 @@ import { listenToPointer } from "./pointer";
 import { Scene } from "./scene";
 import { Search } from "./search";
 import { Store, type State } from "./state";
-import { Strokes } from "./strokes";
+import { Strokes, weightAt } from "./strokes";
 import { Tags } from "./tags";
 import { byId, count, plain } from "./text";
 import { writeTrust } from "./trust";
@@ -196,13 +196,16 @@ document.querySelector(".skip")?.addEventListener("click", event => {
   event.preventDefault();
   byId("panel").focus();
 });
-new ResizeObserver(drawEdges).observe(byId("view"));
+new ResizeObserver(() => {
+  drawEdges();
+  scene.dress(camera.areDots, camera.nearby);
+}).observe(byId("view"));
 // the sheet's colours have followed the system's by now
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawEdges);
 addEventListener("hashchange", () => store.restore(location.hash));
 addEventListener("beforeprint", () => {
-  scene.settle();
   camera.fit(false);
+  scene.settle();
 });
 
 // the first picture: colours and edges of the state as it is, then what the address says on top of it
@@ -211,10 +214,12 @@ scene.show(store.state.seen);
 controls.draw(store.state);
 filter.draw(store.state);
 rested = () => {
+  scene.dress(camera.areDots, camera.nearby);
   drawTags();
   light.draw(store.state);
 };
 repaint = () => {
+  scene.weigh(weightAt(camera.paintedScale), camera.paintedScale);
   drawEdges();
   rested();
 };

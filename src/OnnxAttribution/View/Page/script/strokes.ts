@@ -11,8 +11,9 @@ const DASH = [6, 3];
 /** So much of the view is drawn beyond each of its sides, and when so much of that is used up it is drawn anew around the view. */
 const [MARGIN, USED, REST_USED] = [0.35, 0.8, 0.4];
 const REST_MS = 600;
-/** Edges of a frame: as many as keep it short, found by how long the last frames took. */
-const [LEAST, MOST, SHORT_MS] = [60, 2_000, 20];
+/** What is stroked in a frame: as much as keeps it short, found by how long the last frames took. A stroke counts 1 and what it is long
+ * on the canvas, in hundreds of pixels: near by, strokes are few and long. */
+const [LEAST, MOST, SHORT_MS] = [200, 5_000, 20];
 
 /** What the canvas shows, or is about to: a stretch of the graph at a scale, in some colours. */
 interface Picture {
@@ -47,7 +48,7 @@ export class Strokes {
   private rest = 0;
   private wide = 0;
   private high = 0;
-  private many = 250;
+  private many = 1_000;
   private last = 0;
 
   constructor(
@@ -189,12 +190,13 @@ export class Strokes {
     const dashed = document.documentElement.dataset.palette === "safe";
     const weight = weightAt(picture.scale);
     const c = this.curves;
-    let [i, drawn] = [from, 0];
-    for (; i < picture.edges.length && drawn < this.many; i++) {
+    let [i, work] = [from, 0];
+    for (; i < picture.edges.length && work < this.many; i++) {
       const e = picture.edges[i];
       const o = e * 8;
-      if (Math.max(c[o], c[o + 6]) < left || Math.min(c[o], c[o + 6]) > right) continue;
-      if (Math.max(c[o + 1], c[o + 7]) < top || Math.min(c[o + 1], c[o + 7]) > bottom) continue;
+      const across = Math.min(right, Math.max(c[o], c[o + 6])) - Math.max(left, Math.min(c[o], c[o + 6]));
+      const along = Math.min(bottom, Math.max(c[o + 1], c[o + 7])) - Math.max(top, Math.min(c[o + 1], c[o + 7]));
+      if (across < 0 || along < 0) continue;
       const s = step(this.graph.edgeStrength(e)) - 1;
       const value = this.graph.edgeSign(e, picture.sign) ?? 0;
       pen.strokeStyle = colours[presence ? presence[e] : value > 0 ? 1 : value < 0 ? 2 : 0];
@@ -205,7 +207,7 @@ export class Strokes {
       pen.moveTo(c[o], c[o + 1]);
       pen.bezierCurveTo(c[o + 2], c[o + 3], c[o + 4], c[o + 5], c[o + 6], c[o + 7]);
       pen.stroke();
-      drawn++;
+      work += 1 + ((across + along) * k) / 100;
     }
     return i;
   }

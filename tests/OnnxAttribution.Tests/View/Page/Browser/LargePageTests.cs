@@ -30,6 +30,8 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
         await AssertMovesLayersAlone(page, "whole graph");
         await page.ZoomToBoxes();
         await AssertMovesLayersAlone(page, "labelled boxes");
+        Assert.InRange(await page.Locator("svg.base g.node .box").CountAsync(), 50, Nodes - 100);
+        Assert.Empty(await page.EvaluateAsync<string[]>(PageScreenTests.Contrast));
         await page.Node(s_picture.Edges[0].Up).EvaluateAsync("n => n.dispatchEvent(new MouseEvent('click', { bubbles: true }))");
         Assert.True(await page.LitEdges().CountAsync() > 500);
         await AssertMovesLayersAlone(page, "paths lit");
@@ -52,6 +54,62 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
             shown = now;
         }
     });
+
+    // in ms of the page's main thread at work, which a busy machine does not make longer as it does a clock's
+    private const double LongestTask = 100;
+
+    [Fact]
+    public Task No_task_of_the_page_is_long_while_sliders_and_the_wheel_move() => browser.Visit(_large, async page =>
+    {
+        var view = (await page.Locator("#view").BoundingBoxAsync())!;
+        async Task Wheel(float by, int times, float wait)
+        {
+            await page.Mouse.MoveAsync(view.X + (view.Width / 2), view.Y + (view.Height / 2));
+            for (var i = 0; i < times; i++)
+            {
+                await page.Mouse.WheelAsync(0, by);
+                await page.WaitForTimeoutAsync(wait);
+            }
+        }
+        (string Name, Func<Task> Gesture)[] gestures =
+        [
+            ("edges, to all", () => Glide(page, "threshold", 460, 1000)), ("edges, to none", () => Glide(page, "threshold", 1000, 0)),
+            ("edges, from none to all at once", () => page.Slide(1000)), ("edges, to none at once", () => page.Slide(0)),
+            ("edges, from none to all", () => Glide(page, "threshold", 0, 1000)),
+            ("nodes, to none", () => Glide(page, "node-threshold", 1000, 0)),
+            ("nodes, to all", () => Glide(page, "node-threshold", 0, 1000)),
+            // in a stroke, and with rests, in which it is painted anew at the scale reached
+            ("wheel, in", () => Wheel(-120, 20, 40)), ("edges, of boxes", () => Glide(page, "threshold", 0, 1000)),
+            ("wheel, out", () => Wheel(120, 20, 40)), ("wheel, in, step by step", () => Wheel(-300, 5, 300)),
+            ("wheel, out, step by step", () => Wheel(300, 5, 300)),
+        ];
+        var longest = new List<(string Name, double Milliseconds)>();
+        foreach (var (name, gesture) in gestures)
+        {
+            longest.Add((name, await MainThread.LongestTask(page, async () =>
+            {
+                await gesture();
+                // what waits for the hand to rest
+                await page.WaitForTimeoutAsync(450);
+            })));
+        }
+        output.WriteLine(string.Join('\n', longest.Select(l => $"{l.Name}: {l.Milliseconds:0} ms")));
+        Assert.All(longest, l => Assert.InRange(l.Milliseconds, 1, LongestTask));
+    }, new(Glides: true));
+
+    /// <summary>Moves a slider as a hand does, a step a frame.</summary>
+    private static Task Glide(IPage page, string slider, int from, int to) => page.EvaluateAsync("""
+        ([id, from, to]) => new Promise(done => {
+          const slider = document.getElementById(id);
+          let i = 0;
+          const step = () => {
+            slider.value = from + (to - from) * i / 40;
+            slider.dispatchEvent(new Event('input'));
+            if (i++ < 40) requestAnimationFrame(step); else done();
+          };
+          step();
+        })
+        """, new object[] { slider, from, to });
 
     private async Task AssertMovesLayersAlone(IPage page, string when)
     {

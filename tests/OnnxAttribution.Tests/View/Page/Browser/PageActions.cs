@@ -21,7 +21,8 @@ internal static class PageActions
     /// <summary>A button of that pane.</summary>
     public static ILocator Tool(this IPage page, string name) => page.Locator($"[data-tool=\"{name}\"]");
 
-    /// <summary>Edges of the subgraph's pane that lie behind a box, or leave the board; and how many lead back to a box no higher.</summary>
+    /// <summary>Edges of the subgraph's pane that lie behind a box, or leave the board; and how many lead back to a box no higher.
+    /// </summary>
     public static async Task<(string[] Faults, int Back)> BoardEdges(this IPage page)
     {
         var found = await page.EvaluateAsync<string[]>("""

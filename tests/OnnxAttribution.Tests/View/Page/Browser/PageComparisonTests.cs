@@ -127,7 +127,8 @@ public sealed class PageComparisonTests : IDisposable
             await Assertions.Expect(marks.First).ToContainTextAsync($"in A {Digits(_compared.Nodes[node]!.ActivationA)}");
             await Assertions.Expect(marks.Last).ToContainTextAsync($"in B {Digits(_compared.Nodes[node]!.ActivationB)}");
             await Assertions.Expect(page.Panel().Locator(".histogram .mark")).ToHaveCountAsync(2);
-            Assert.NotEqual(await page.Panel().Locator(".mark").First.Drawn("fill"), await page.Panel().Locator(".mark").Last.Drawn("fill"));
+            var drawn = page.Panel().Locator(".mark");
+            Assert.NotEqual(await drawn.First.Drawn("fill"), await drawn.Last.Drawn("fill"));
             Assert.Contains($"; in A {Digits(_compared.Nodes[node]!.ActivationA)}",
                 await page.Panel().Locator(".histogram svg").GetAttributeAsync("aria-label"));
         });

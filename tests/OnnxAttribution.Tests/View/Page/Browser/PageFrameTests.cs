@@ -82,8 +82,11 @@ public sealed class PageFrameTests(PageBrowser browser, ExamplePages pages, Batc
     }
 
     // as the Python package frames it
-    private static string Sandbox() => Regex.Match(
-        File.ReadAllText(Path.Combine(Repository.Root, "python", "onnx_attribution", "__init__.py")), "SANDBOX = \"([^\"]+)\"").Groups[1].Value;
+    private static string Sandbox()
+    {
+        var package = File.ReadAllText(Path.Combine(Repository.Root, "python", "onnx_attribution", "__init__.py"));
+        return Regex.Match(package, "SANDBOX = \"([^\"]+)\"").Groups[1].Value;
+    }
 
     private string Framed(string file)
     {

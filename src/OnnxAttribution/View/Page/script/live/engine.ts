@@ -57,11 +57,28 @@ async function unzipped(data: Uint8Array): Promise<ArrayBuffer> {
   return new Response(stream).arrayBuffer();
 }
 
-function weights(live: LiveData): Uint8Array {
+/** A script beside the page, which writes what it holds into its own element. A page from disk may run scripts, and fetch nothing. */
+function script(id: string, name: string): Promise<void> {
+  const element = document.createElement("script");
+  [element.id, element.src] = [id, name];
+  return new Promise((done, fail) => {
+    element.addEventListener("load", () => done());
+    element.addEventListener("error", () => fail(new Error(`${name} is not beside this page; keep the folder together`)));
+    document.head.append(element);
+  });
+}
+
+/** The weights, part by part: of each only its bytes are kept, so that no two texts are in memory at once. */
+async function weights(live: LiveData, says: (words: string) => void): Promise<Uint8Array> {
   const all = new Uint8Array(live.weightBytes);
   let at = 0;
   for (let i = 0; i < live.parts; i++) {
-    const part = bytes(`live-weights-${i}`);
+    const id = `live-weights-${i}`;
+    if (document.getElementById(id) === null) {
+      says(`reading the model: ${i + 1} of ${live.parts}`);
+      await script(id, `weights-${String(i).padStart(3, "0")}.js`);
+    }
+    const part = bytes(id);
     all.set(part, at);
     at += part.length;
   }
@@ -76,14 +93,17 @@ export class Engine {
     private readonly columns: number,
   ) {}
 
-  static async open(live: LiveData): Promise<Engine> {
+  /** @param says Told how far it is. */
+  static async open(live: LiveData, says: (words: string) => void): Promise<Engine> {
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmBinary = await unzipped(bytes("live-runtime"));
+    const data = await weights(live, says);
+    says("opening the model…");
     const session = await ort.InferenceSession.create(bytes("live-model"), {
       executionProviders: ["wasm"],
       // in 1.30.0 it looks for a value that another of its steps has renamed, where logits are those of one position
       extra: { optimization: { disable_specified_optimizers: "ReshapeFusion" } },
-      externalData: [{ path: "weights.bin", data: weights(live) }],
+      externalData: [{ path: "weights.bin", data }],
     });
     return new Engine(session, live.columns);
   }

@@ -17,13 +17,20 @@ byId("trust").before(
 );
 // the graph is painted first
 setTimeout(() => {
-  Engine.open(live)
+  const wait = byId("live-wait");
+  Engine.open(live, words => (wait.textContent = words))
     .then(engine => {
-      byId("live-wait").remove();
+      wait.remove();
       new Pane(live, { graph, store, chosen, choose, word }, engine);
     })
     .catch((error: unknown) => {
-      byId("live-wait").textContent = `the model could not be opened: ${plain(String(error))}`;
+      wait.textContent = `the model could not be opened: ${plain(String(error))}${needs(live.weightBytes)}`;
       document.documentElement.dataset.live = "failed";
     });
 }, 0);
+
+/** What a browser needs, where it has failed: measured, seven times the weights at most while they are read. */
+const needs = (bytes: number): string =>
+  bytes < 100e6
+    ? ""
+    : `. Its weights have ${(bytes / 1e9).toFixed(1)} GB: a tab needs about ${Math.ceil((7 * bytes) / 1e9)} GB of memory for a while.`;
