@@ -11,8 +11,8 @@ const DASH = [6, 3];
 /** So much of the view is drawn beyond each of its sides, and when so much of that is used up it is drawn anew around the view. */
 const [MARGIN, USED, REST_USED] = [0.35, 0.8, 0.4];
 const REST_MS = 600;
-/** What is stroked in a frame: as much as keeps it short, found by how long the last frames took. A stroke counts 1 and what it is long
- * on the canvas, in hundreds of pixels: near by, strokes are few and long. */
+/** What is stroked in a frame: as much as keeps it short, found by how long the last frames took. A stroke counts 1 and its length
+ * on the canvas, in hundreds of pixels, the more the wider it is: near by, strokes are long and wide. */
 const [LEAST, MOST, SHORT_MS] = [200, 5_000, 20];
 
 /** What the canvas shows, or is about to: a stretch of the graph at a scale, in some colours. */
@@ -207,7 +207,7 @@ export class Strokes {
       pen.moveTo(c[o], c[o + 1]);
       pen.bezierCurveTo(c[o + 2], c[o + 3], c[o + 4], c[o + 5], c[o + 6], c[o + 7]);
       pen.stroke();
-      work += 1 + ((across + along) * k) / 100;
+      work += 1 + (((across + along) * k) / 100) * (0.5 + (pen.lineWidth * k) / 4);
     }
     return i;
   }

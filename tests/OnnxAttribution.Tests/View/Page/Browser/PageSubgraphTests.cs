@@ -63,7 +63,7 @@ public sealed class PageSubgraphTests(PageBrowser browser, ExamplePages pages)
             var (faults, back) = await page.BoardEdges();
             Assert.Empty(faults);
             Assert.Equal(leadBack, back);
-            Assert.True(await page.Locator("path.sum").CountAsync() > pins / 2 - 1);
+            Assert.True(await page.Locator("path.sum").CountAsync() > 0);
         }, new(Hash: $"pins={string.Join(',', chosen.Select(Name))}&group={Name(first)},{Name(last)}|both"));
     }
 
