@@ -33,7 +33,8 @@ public sealed class NotebookTests : IDisposable
         Assert.True(cells.Count(c => Kinds(c!).Contains("text/html")) >= 10);
         // the page, as a run shows itself
         var page = cells[1]!["outputs"]!.AsArray().Select(o => o!["data"]?["text/html"]).Single(t => t is not null)!;
-        Assert.StartsWith("<iframe sandbox=\"allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox\"", page is JsonArray lines ? (string)lines[0]! : (string)page!);
+        Assert.StartsWith("<iframe sandbox=\"allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox\"",
+            page is JsonArray lines ? (string)lines[0]! : (string)page!);
         Assert.True(File.Exists(_directory["runs/notebook/boxes.pdf"]));
         // nothing of an execution is committed
         Assert.All(JsonNode.Parse(File.ReadAllText(notebook))!["cells"]!.AsArray().Where(c => (string?)c!["cell_type"] == "code"),
