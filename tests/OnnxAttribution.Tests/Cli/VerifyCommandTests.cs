@@ -123,7 +123,9 @@ public sealed class VerifyCommandTests : IDisposable
     }
 
     private static (string, string) Of(string verb, string value, string words) =>
-        ($$$"""{"groups":[{"name":"a","needs":[],"steps":[{"id":"b","source":"","command":["{{{verb}}}"],"values":[{{{value}}}]}]}]}""", words);
+        ($$$"""
+            {"groups":[{"name":"a","needs":[],"steps":[{"id":"b","source":"","command":["{{{verb}}}"],"values":[{{{value}}}]}]}]}
+            """, words);
 
     private static IEnumerable<string> HelpVerbs() => Verb.Run("--help").Done().Output.Split('\n')
         .SkipWhile(line => line != "Prepare:").TakeWhile(line => line != "Options:")

@@ -79,7 +79,7 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
             ("nodes, to none", () => Glide(page, "node-threshold", 1000, 0)),
             ("nodes, to all", () => Glide(page, "node-threshold", 0, 1000)),
             // in a stroke, and with rests, in which it is painted anew at the scale reached
-            ("wheel, in", () => Wheel(-120, 20, 40)), ("edges, of boxes", () => Glide(page, "threshold", 0, 1000)),
+            ("wheel, in", () => Wheel(-120, 20, 40)),
             ("wheel, out", () => Wheel(120, 20, 40)), ("wheel, in, step by step", () => Wheel(-300, 5, 300)),
             ("wheel, out, step by step", () => Wheel(300, 5, 300)),
         ];
