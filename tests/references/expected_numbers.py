@@ -285,7 +285,8 @@ def res_jb():
             for name, (prompt, layers, up, down) in CONTROLS.items():
                 command = ["ablate", "--model", f"{{work}}/{setup}", "--prompt", prompt, "--prepend-bos", bos, "--sites", "resid",
                            "--circuit", ";".join(f"{l}:0" for l in layers), "--controls", "0", "--json"]
-                values = [number(f"change of the share of {token!r}", ["prompts", 0, "circuit", side, {"token": token}, "change"], p / 100, 6e-4)
+                values = [number(f"change of the share of {token!r}", ["prompts", 0, "circuit", side, {"token": token}, "change"],
+                                 p / 100, 6e-4)
                           for side, tokens in (("up", up), ("down", down)) for token, p in tokens.items()]
                 steps.append(step(f"{name}-{setup}-{'one-more-bos' if bos == 'true' else 'as-written'}", "U, footnotes 4 to 7", command,
                                   *values))

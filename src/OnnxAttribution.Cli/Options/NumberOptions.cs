@@ -41,6 +41,15 @@ internal static class NumberOptions
         CustomParser = result => Parsed(result, name, $"a number from 0, such as {example}", least: 0),
     };
 
+    /// <summary>A share, from 0 to 1; null where it is not given.</summary>
+    /// <param name="example">For the message that refuses.</param>
+    public static Option<float?> Share(string name, string description, string example) => new(name)
+    {
+        Description = description,
+        HelpName = "X",
+        CustomParser = result => Parsed(result, name, $"a share from 0 to 1, such as {example}", least: 0, most: 1),
+    };
+
     /// <summary><c>--coefficient</c>, one for all modes of <c>ablate</c> that take it.</summary>
     public static Option<float> Coefficient() => new("--coefficient")
     {
@@ -50,10 +59,10 @@ internal static class NumberOptions
         CustomParser = result => Parsed(result, "--coefficient", "a number, such as 0 or 0.5", float.MinValue) ?? 0,
     };
 
-    private static float? Parsed(ArgumentResult result, string name, string wanted, float least)
+    private static float? Parsed(ArgumentResult result, string name, string wanted, float least, float most = float.MaxValue)
     {
         var text = result.Tokens[0].Value;
-        if (float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x) && x >= least) return x;
+        if (float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && x >= least && x <= most) return x;
         result.AddError($"{name} cannot be '{text}'; it takes {wanted}");
         return null;
     }

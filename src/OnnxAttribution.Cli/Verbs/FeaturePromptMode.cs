@@ -25,7 +25,7 @@ internal sealed class FeaturePromptMode
         Description = "with --prompt: the token position to list, from 0, BOS counted; default: the last; --out has all",
         HelpName = "N"
     };
-    private readonly Option<float?> _hideDense = NumberOptions.Threshold("--hide-dense",
+    private readonly Option<float?> _hideDense = NumberOptions.Share("--hide-dense",
         "with --prompt: leave out features that fire at more than this share of a text's tokens", "0.1");
     private readonly PromptOptions _options = new();
 
@@ -34,10 +34,6 @@ internal sealed class FeaturePromptMode
         Prompt.NotEmpty("some text");
         _against.NotEmpty("some text");
         _position.AtLeast(0);
-        _hideDense.Validators.Add(result =>
-        {
-            if (result.GetValue(_hideDense) > 1) result.AddError("--hide-dense is a share, from 0 to 1, such as 0.1");
-        });
     }
 
     /// <summary>Asks for it.</summary>

@@ -184,7 +184,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     [InlineData("--against has no meaning with --text", "--text", "f", "--against", "a")]
     [InlineData("--out has no meaning with --text", "--text", "f", "--out", "a")]
     [InlineData("--position has no meaning with --show", "--prompt", "a", "--show", "0:1", "--position", "1")]
-    [InlineData("--hide-dense is a share", "--prompt", "a", "--hide-dense", "1.5")]
+    [InlineData("--hide-dense cannot be '1.5'; it takes a share from 0 to 1", "--prompt", "a", "--hide-dense", "1.5")]
     [InlineData("--force goes with --out", "--prompt", "a", "--force")]
     [InlineData("--hide-dense cannot be 'x'", "--prompt", "a", "--hide-dense", "x")]
     [InlineData("--prompt is empty", "--prompt", "")]
