@@ -104,6 +104,7 @@ internal sealed class LensCommand
         if (!result.IsGiven(_along))
         {
             if (result.IsGiven(_cosine)) result.AddError("--cosine goes with --along");
+            if (result.IsGiven(_sites) && !result.IsGiven(_features)) result.AddError("--sites goes with --features or --along");
             return;
         }
         if (((Option[])[_prompt.Many, _scale, _features]).FirstOrDefault(result.IsGiven) is { } other)

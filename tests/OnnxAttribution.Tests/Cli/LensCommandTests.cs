@@ -112,6 +112,7 @@ public sealed class LensCommandTests(Random2Fixture random) : IClassFixture<Rand
         InlineData("--metric kl --prompt a", "--metric kl is no sum"), InlineData("", "there is no prompt; give --prompt TEXT"),
         InlineData("--prompt a --foil b", "--foil goes with --metric logit-diff"),
         InlineData("--prompt a --force", "--force goes with --out"),
+        InlineData("--prompt a --sites resid", "--sites goes with --features or --along"),
         InlineData("--prompt a --out x.svg", "a run is a directory"), InlineData("--prompt a --prompts b", "contradict each other"),
         InlineData("--prompts b --target c", "--target goes with --prompt"), InlineData("--prompt a --scale mine", "--scale"),
         InlineData("run --prompt a", "--prompt and a RUN contradict each other")]

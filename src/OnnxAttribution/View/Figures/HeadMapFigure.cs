@@ -17,8 +17,8 @@ internal static class HeadMapFigure
         var most = rows.Max(r => Math.Abs(r.Value));
         var (width, bottom) = (Math.Max(LeastWidth, Margin + Left + (Cell * heads) + Margin), Top + 20 + (Cell * layers));
         using var canvas = new SvgCanvas(output, width, bottom + 74, $"heads of {LensTable.Metric(record)}", theme);
-        canvas.Text(Margin, 30, $"What heads add to the {LensTable.Metric(record)}", new(18, Bold: true, Most: width - (2 * Margin)));
-        canvas.Text(Margin, 51, LensTable.Prompt(record), new(12.5, theme.Quiet, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 30, "What heads add to the metric", new(18, Bold: true, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 51, LensTable.Asked(record), new(12.5, theme.Quiet, Most: width - (2 * Margin)));
         string Number(int n) => n.ToString(CultureInfo.InvariantCulture);
         for (var h = 0; h < heads; h++)
         {

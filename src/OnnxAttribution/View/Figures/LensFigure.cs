@@ -17,8 +17,8 @@ internal static class LensFigure
         var plot = Math.Max(LeastWidth, Step * rows.Count);
         using var canvas = new SvgCanvas(output, (2 * Margin) + PlotPanel.LeftRoom + plot, Top + PlotPanel.TopRoom + Height + 86,
             $"logit lens of {LensTable.Metric(record)}", theme);
-        canvas.Text(Margin, 30, $"What the residual stream says: {LensTable.Metric(record)}", new(18, Bold: true, Most: plot));
-        canvas.Text(Margin, 51, LensTable.Prompt(record), new(12.5, theme.Quiet, Most: plot));
+        canvas.Text(Margin, 30, "What the residual stream says, block by block", new(18, Bold: true, Most: plot));
+        canvas.Text(Margin, 51, LensTable.Asked(record), new(12.5, theme.Quiet, Most: plot));
         var panel = new PlotPanel(canvas, new PlotFrame(Margin + PlotPanel.LeftRoom, Top + PlotPanel.TopRoom, plot, Height),
             Axis.Linear("blocks passed (halves: behind a block's attention)", rows.Select(r => r.Depth)),
             Axis.Linear("logits", rows.Select(r => r.Value).Append(0)));

@@ -30,8 +30,11 @@ internal static class LensTable
         };
     }
 
-    /// <summary>The prompt, or how many.</summary>
-    public static string Prompt(LensRecord record)
+    /// <summary>What is read, and of which prompt.</summary>
+    public static string Asked(LensRecord record) => $"{Metric(record)}  ·  {Prompt(record)}";
+
+    // or how many prompts
+    private static string Prompt(LensRecord record)
     {
         var what = record.Prompt is { } prompt ? TokenLabel.Line(prompt) : $"mean of {NumberText.Count(record.Prompts, "prompt")}";
         return record.Model is { } model ? $"{what}  ·  {model}" : what;

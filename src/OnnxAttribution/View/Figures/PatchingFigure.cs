@@ -25,7 +25,7 @@ internal static class PatchingFigure
         for (var i = 0; i < table.Maps.Count; i++) Map(canvas, table.Maps[i], table.Largest, places[i]);
         if (table.Compared.Count > 0) Compare(canvas, table, mapsEnd + Between);
         var legend = new PlotLegend(canvas, Margin, mapsEnd + plots + 14);
-        legend.Box($"score {NumberText.Of(table.Largest)}: towards the other run (1: as it is)", theme.Raises, 1);
+        legend.Box($"score {NumberText.Of(table.Largest)}: towards the other run", theme.Raises, 1);
         legend.Box($"score {NumberText.Of(-table.Largest)}: away from it", theme.Lowers, 1);
         legend.Box("0: changes nothing", theme.Band, 1);
     }

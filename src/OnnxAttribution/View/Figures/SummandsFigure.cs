@@ -15,8 +15,8 @@ internal static class SummandsFigure
         var plot = Math.Max(LeastWidth, BarStep * rows.Count);
         using var canvas = new SvgCanvas(output, (2 * Margin) + PlotPanel.LeftRoom + plot, Top + PlotPanel.TopRoom + Height + NameRoom + 70,
             $"summands of {LensTable.Metric(record)}", theme);
-        canvas.Text(Margin, 30, $"What adds to the {LensTable.Metric(record)}", new(18, Bold: true, Most: plot));
-        canvas.Text(Margin, 51, LensTable.Prompt(record), new(12.5, theme.Quiet, Most: plot));
+        canvas.Text(Margin, 30, "What adds to the metric", new(18, Bold: true, Most: plot));
+        canvas.Text(Margin, 51, LensTable.Asked(record), new(12.5, theme.Quiet, Most: plot));
         var frame = new PlotFrame(Margin + PlotPanel.LeftRoom, Top + PlotPanel.TopRoom, plot, Height);
         var y = Axis.Linear("logits", rows.Select(r => r.Value).Append(0));
         double At(double value) => frame.Top + (frame.Height * (1 - y.Share(value)));
@@ -40,6 +40,6 @@ internal static class SummandsFigure
             new(11.5, theme.Quiet, Most: canvas.Width - (2 * Margin)));
     }
 
-    private static string Words(LensRecord record) => $"bars add up to {NumberText.Of(record.Sum)}, the metric is "
-        + $"{NumberText.Of(record.Value)}; all by the final norm's scale at the metric's position";
+    private static string Words(LensRecord record) => $"sum {NumberText.Of(record.Sum)}, metric "
+        + $"{NumberText.Of(record.Value)}; by the final norm's scale at its position";
 }
