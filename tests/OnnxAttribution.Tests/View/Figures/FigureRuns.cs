@@ -104,6 +104,29 @@ internal static class FigureRuns
         return at["lens"];
     }
 
+    /// <summary>A directory of a trace, of hostile tokens, with a feature that is on at one position.</summary>
+    public static string Trace(TemporaryDirectory at)
+    {
+        var record = new TraceRecord
+        {
+            Prompt = Hostile,
+            Tokens = [1, 2],
+            TokenStrings = [Hostile, Hostile],
+            Along = "0:3",
+            Model = Hostile,
+        };
+        var rows = Enumerable.Range(0, 4).Select(i => new TraceRow(i / 2, i % 2, Hostile, i, 1, -0.5, i + 0.5));
+        TraceFeatureRow[] features = [new("blocks.0.hook_resid_pre", 3, 1, 0, 2), new("blocks.0.hook_resid_pre", 3, 1, 1, 0)];
+        var tables = new Dictionary<string, StoredTable>
+        {
+            [TraceRow.Table] = RowTable.Of(rows),
+            [TraceFeatureRow.Table] = RowTable.Of(features),
+        };
+        TraceDirectory.Write(at["trace"], true, new(TraceDirectory.ToObject(record), tables),
+            TestContext.Current.CancellationToken);
+        return at["trace"];
+    }
+
     /// <summary>A directory of activation patching, of streams and heads, with a hostile token and a score that is NULL.</summary>
     public static string Patching(TemporaryDirectory at)
     {

@@ -178,6 +178,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
             var svg = Drawn(name, name switch
             {
                 "patching" => FigureRuns.Patching(_directory),
+                "trace" => FigureRuns.Trace(_directory),
                 "lens" or "summands" or "lens-heads" => FigureRuns.Lens(_directory),
                 _ => run
             });
