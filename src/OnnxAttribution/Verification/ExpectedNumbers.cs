@@ -27,7 +27,7 @@ internal sealed record ExpectedNumbers(IReadOnlyList<ExpectedGroup> Groups)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            var why = e is JsonException ? DisplayText.OneLine(e.Message) : FileFault.Words(e);
+            var why = e is JsonException ? JsonFault.Words(e) : FileFault.Words(e);
             throw new VerificationException($"{file} cannot be read as expected numbers ({why}); write groups of steps, as "
                 + "docs/guides/verify.md says");
         }

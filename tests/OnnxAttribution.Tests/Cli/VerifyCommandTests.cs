@@ -107,7 +107,7 @@ public sealed class VerifyCommandTests : IDisposable
             ("""{"groups":[{"name":"a","needs":[null],"steps":[]}]}""", "'a' needs ''"),
             ("""{"groups":[{"name":"a","needs":[],"files":{"..":""},"steps":[]}]}""", "'..' is no name"),
             ("""{"groups":[{"name":"a","needs":[],"steps":[null]}]}""", "a step of 'a' is null"), Of("verify", "", "would verify itself"),
-            Of("lens", "null", "a value of the step 'b' is null"),
+            Of("lens", "null", "a value of the step 'b' is null"), Of("lens", "5", "is not of the kind that it should be"),
             Of("lens", """{"what":"v","path":["value"]}""", "neither a text nor a number"),
             Of("lens", """{"what":"v","path":["value"],"text":"a","value":1}""", "or both"),
             Of("lens", """{"what":"v","path":[],"value":1}""", "has no path"),
